@@ -1,0 +1,32 @@
+# Two commands: `make demo` shows the main job, `make test` runs every test.
+# Both set up what they need; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test check format
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## make .venv with the program and what its tests need
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## the main job, on the built-in token service
+	$(BIN)/python examples/demo.py
+
+test: $(STAMP) ## every test, with a real ejabberd
+	$(BIN)/python -m tests.install_ejabberd
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

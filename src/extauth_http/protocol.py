@@ -1,0 +1,155 @@
+"""ejabberd's external authentication protocol, without I/O: packets ⇄ commands, verdicts → bytes.
+
+This file does not know what a file descriptor, a service or a setting is.
+
+A packet is a 2-byte big-endian length and that many bytes (an Erlang port with ``{packet, 2}``):
+``operation:user:host[:password]`` in UTF-8. Only the first three colons separate; a password may
+hold more of them. The reply is ``00 02`` and a 2-byte number. Source: ejabberd's ``extauth.erl``.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from extauth_http.command import Command, Operation
+from extauth_http.verdict import Verdict
+
+MAX_PACKET = 0xFFFF
+"""Bytes that a 2-byte length can announce."""
+
+
+class Malformed(Exception):  # noqa: N818 - it is what the packet is
+    """A packet that is no command: answered with DENY, and the stream goes on.
+
+    ``reason`` is a stable word; ``operation`` is known where the packet got that far. The bytes
+    themselves are not kept: in a stream that is out of step anything may be a password.
+    """
+
+    def __init__(self, reason: str, operation: Operation | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.operation = operation
+
+
+class PacketReader:
+    """Cuts a byte stream into packets, wherever its reads happen to end."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next_packet(self) -> bytes | None:
+        """The next whole packet without its length, or None until more bytes are fed."""
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        end = 2 + int.from_bytes(buffer[:2])
+        if len(buffer) < end:
+            return None
+        packet = bytes(buffer[2:end])
+        del buffer[:end]
+        return packet
+
+    @property
+    def leftover(self) -> int:
+        """Bytes of a packet that is not whole yet; at end of input, of one that never will be."""
+        return len(self._buffer)
+
+
+def parse(packet: bytes) -> Command:
+    """The command in a packet.
+
+    Raises Malformed with one of ``empty_packet``, ``not_utf8``, ``control_character``,
+    ``unknown_operation``, ``too_few_fields``, ``too_many_fields``, ``empty_name``,
+    ``upper_case``: each of them something that ejabberd never sends.
+    """
+    if not packet:
+        raise Malformed("empty_packet")
+    try:
+        text = packet.decode()
+    except UnicodeDecodeError:
+        raise Malformed("not_utf8") from None
+    name, _, rest = text.partition(":")
+    operation = _OPERATIONS.get(name)
+    if operation is None:
+        raise Malformed("unknown_operation")
+    fields = rest.split(":", 2 if operation.has_credential else -1)
+    expected = 3 if operation.has_credential else 2
+    if len(fields) < expected:
+        raise Malformed("too_few_fields", operation)
+    if len(fields) > expected:
+        raise Malformed("too_many_fields", operation)
+    user, host, *credential = fields
+    password = credential[0] if credential else ""
+    names = user + host
+    if not user or not host:
+        raise Malformed("empty_name", operation)
+    if "\0" in password or any(map(_is_control, names)):
+        raise Malformed("control_character", operation)
+    if any("A" <= letter <= "Z" for letter in names):
+        raise Malformed("upper_case", operation)
+    return Command(operation, user, host, password)
+
+
+_OPERATIONS = {operation.value: operation for operation in Operation}
+
+
+def _is_control(letter: str) -> bool:
+    return letter < " " or "\x7f" <= letter <= "\x9f" or letter in "\u2028\u2029"
+
+
+def packet(command: Command) -> bytes:
+    """The packet that ejabberd would send for a command, length included.
+
+    Raises ValueError where it does not fit into 65,535 bytes or would be parsed as another one.
+    """
+    fields = [command.operation.value, command.user, command.host]
+    if command.operation.has_credential:
+        fields.append(command.password)
+    return frame(":".join(fields).encode())
+
+
+def frame(payload: bytes) -> bytes:
+    """A payload with its 2-byte length before it. Raises ValueError over 65,535 bytes."""
+    if len(payload) > MAX_PACKET:
+        raise ValueError(f"a packet holds {MAX_PACKET} bytes at most, this one has {len(payload)}")
+    return len(payload).to_bytes(2) + payload
+
+
+class Dialect(Enum):
+    """Which reply numbers the server at the other end understands."""
+
+    EJABBERD = "ejabberd"
+    """ejabberd 18.06 and later: any number but 0 and 1 is a failure of the database."""
+
+    BOOLEAN = "boolean"
+    """MongooseIM and older ejabberd: another number than 0 and 1 crashes the caller."""
+
+
+REPLY_FALSE = b"\x00\x02\x00\x00"
+REPLY_TRUE = b"\x00\x02\x00\x01"
+REPLY_FAILURE = b"\x00\x02\x00\x02"
+
+
+def reply(verdict: Verdict, operation: Operation | None, dialect: Dialect) -> bytes:
+    """The 4 bytes of the one answer to a packet; ``operation`` is None where it was not readable.
+
+    ejabberd tells the client that its password was changed on any 0 or 1 to a ``setpass``
+    (``ejabberd_auth_external:set_password/3``), so a refused one is answered as a failure.
+    """
+    if verdict is Verdict.ALLOW:
+        return REPLY_TRUE
+    if dialect is Dialect.BOOLEAN:
+        return REPLY_FALSE
+    if verdict is Verdict.DENY and operation is not Operation.SETPASS:
+        return REPLY_FALSE
+    return REPLY_FAILURE
+
+
+def packets(data: bytes) -> Iterator[bytes]:
+    """The whole packets at the beginning of ``data``."""
+    reader = PacketReader()
+    reader.feed(data)
+    while (found := reader.next_packet()) is not None:
+        yield found
