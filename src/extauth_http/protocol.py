@@ -41,15 +41,18 @@ class PacketReader:
 
     def next_packet(self) -> bytes | None:
         """The next whole packet without its length, or None until more bytes are fed."""
+        if not self.has_packet:
+            return None
         buffer = self._buffer
-        if len(buffer) < 2:
-            return None
         end = 2 + int.from_bytes(buffer[:2])
-        if len(buffer) < end:
-            return None
         packet = bytes(buffer[2:end])
         del buffer[:end]
         return packet
+
+    @property
+    def has_packet(self) -> bool:
+        """Whether another whole packet waits."""
+        return len(self._buffer) >= 2 and len(self._buffer) >= 2 + int.from_bytes(self._buffer[:2])
 
     @property
     def leftover(self) -> int:
@@ -102,7 +105,7 @@ def _is_control(letter: str) -> bool:
 def packet(command: Command) -> bytes:
     """The packet that ejabberd would send for a command, length included.
 
-    Raises ValueError where it does not fit into 65,535 bytes or would be parsed as another one.
+    Raises ValueError where it does not fit into 65,535 bytes.
     """
     fields = [command.operation.value, command.user, command.host]
     if command.operation.has_credential:

@@ -1,0 +1,93 @@
+"""Arguments → a call. No logic, and each sub-command's imports where it is called."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs ``extauth-http`` and returns its exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        code: int = parsed.run(parsed)
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="extauth-http",
+        description="ejabberd's external authentication through an HTTP service. Without a command "
+        "it is the program that extauth_program names: packets on standard input, answers on "
+        "standard output.",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration (else $EXTAUTH_HTTP_CONFIG, else /etc/ejabberd/extauth-http.toml)",
+    )
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        help="by hand: everything is logged to standard error, and a text file of commands is "
+        "understood on standard input as well",
+    )
+    parser.add_argument("--version", action=_Version)
+    parser.set_defaults(run=_program)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    replay = commands.add_parser("replay", help="run a file of commands and show what was answered")
+    replay.add_argument("file", help="text or framed packets; - for standard input")
+    replay.add_argument(
+        "--record",
+        type=Path,
+        metavar="OUT",
+        help="run nothing: write the text file's commands as framed packets to OUT",
+    )
+    replay.set_defaults(run=_replay)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version; looked up only when asked for."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**{**options, "nargs": 0, "help": "the version"})  # type: ignore[arg-type]
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"extauth-http {version('extauth-http')}\n")
+
+
+def _program(arguments: argparse.Namespace) -> int:
+    from extauth_http.program import run
+
+    run(arguments.config, debug=arguments.debug)
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    import os
+
+    from extauth_http.replay import record, replay
+
+    try:
+        if arguments.record:
+            name = arguments.file
+            text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            arguments.record.write_bytes(record(text))
+            return 0
+        source = 0 if arguments.file == "-" else os.open(arguments.file, os.O_RDONLY)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        return _fail(f"{arguments.file}: {error}")
+    return replay(arguments.config, source, debug=arguments.debug)
+
+
+def _fail(message: str) -> int:
+    print(f"extauth-http: {message}", file=sys.stderr)
+    return 2

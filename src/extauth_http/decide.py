@@ -1,0 +1,128 @@
+"""A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
+
+from dataclasses import dataclass
+
+from extauth_http.backends import Backend, BackendSettings, backend_class
+from extauth_http.command import Command, Operation
+from extauth_http.http import Exchange, Http
+from extauth_http.protocol import Dialect
+from extauth_http.settings import Settings
+from extauth_http.verdict import Answer, Undecided, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer and where it comes from; ``status`` is the service's last HTTP status."""
+
+    answer: Answer
+    backend: str | None = None
+    status: int | None = None
+
+
+class Decider:
+    """The backends of one configuration.
+
+    ``deadline`` is in seconds. Safe to use from several threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.deadline = settings.deadline
+        self.dialect = settings.dialect
+        self._default = _Asked(settings.backend) if settings.backend else None
+        self._hosts = {
+            host: _Asked(own.backend) for host, own in settings.hosts.items() if own.backend
+        }
+
+    def decide(self, command: Command, due: float, request_id: str) -> Decision:
+        """The answer to a command; ``due`` is the ``time.monotonic()`` at which it is late."""
+        asked = self._hosts.get(command.host, self._default)
+        if asked is None:
+            return Decision(
+                Answer(Verdict.DENY, "unknown_host", "no [backend], and no [hosts] entry for it")
+            )
+        if command.operation.has_credential and not command.password:
+            return Decision(Answer(Verdict.DENY, "empty_password"), asked.kind)
+        exchange = asked.http.exchange(command, due, request_id)
+        answer = _ask(asked.backend, command, exchange)
+        return Decision(answer, asked.kind, exchange.status)
+
+    def kind(self, host: str) -> str | None:
+        """The kind of backend that a virtual host has."""
+        asked = self._hosts.get(host, self._default)
+        return asked.kind if asked else None
+
+    def close(self) -> None:
+        """Closes the connections that are not in use."""
+        for asked in (self._default, *self._hosts.values()):
+            if asked:
+                asked.http.close()
+
+
+class Undecidable:
+    """What answers while there is no usable configuration: nothing but UNDECIDED."""
+
+    deadline = 8.0
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+
+    def decide(self, command: Command, due: float, request_id: str) -> Decision:
+        return Decision(Answer(Verdict.UNDECIDED, "config", "the configuration is broken"))
+
+    def kind(self, host: str) -> str | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+class _Asked:
+    def __init__(self, settings: BackendSettings) -> None:
+        self.kind = settings.kind
+        self.http = Http(settings)
+        self.backend: Backend = backend_class(settings.kind)(settings)
+
+
+def _ask(backend: Backend, command: Command, exchange: Exchange) -> Answer:
+    """The backend's answer; whatever else it does is UNDECIDED.
+
+    Of an exception only the type and place are kept: its text may quote the password.
+    """
+    try:
+        said = _METHODS[command.operation](backend)(command, exchange)
+    except Undecided as undecided:
+        return Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
+    except Exception as error:  # noqa: BLE001 - a backend may raise anything
+        return Answer(Verdict.UNDECIDED, "backend_error", _place(error))
+    except SystemExit:
+        return Answer(Verdict.UNDECIDED, "backend_exit", "the backend called sys.exit")
+    if isinstance(said, Verdict):
+        return Answer(said, _REASONS[said])
+    if isinstance(said, Answer):
+        return said
+    return Answer(Verdict.UNDECIDED, "not_a_verdict", f"the backend returned {type(said).__name__}")
+
+
+_METHODS = {
+    Operation.AUTH: lambda backend: backend.auth,
+    Operation.ISUSER: lambda backend: backend.isuser,
+    Operation.SETPASS: lambda backend: backend.setpass,
+    Operation.TRYREGISTER: lambda backend: backend.tryregister,
+    Operation.REMOVEUSER: lambda backend: backend.removeuser,
+    Operation.REMOVEUSER3: lambda backend: backend.removeuser3,
+    Operation.CERTAUTH: lambda backend: backend.certauth,
+}
+
+_REASONS = {
+    Verdict.ALLOW: "allowed",
+    Verdict.DENY: "denied",
+    Verdict.UNDECIDED: "undecided",
+}
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{where}"

@@ -1,0 +1,198 @@
+"""The log: one event a command, one line an event, and never in the way of an answer.
+
+Several pool members append to the same file, each line in one write. A file that was rotated away
+is noticed at the next line. A log that cannot be written costs lines, never an answer: nothing
+here raises, and nothing waits for a reader.
+"""
+
+import os
+import select
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from extauth_http.port import Outcome
+from extauth_http.settings import LogSettings
+from extauth_http.verdict import Verdict
+
+RETRY_SECONDS = 1.0
+"""How often opening a log file that cannot be opened is tried again."""
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class Log:
+    """Where events go. With ``by_hand`` they go to standard error, for a person to read."""
+
+    def __init__(self, by_hand: str | None = None) -> None:
+        """``by_hand`` is the level for a person at a terminal, whatever the settings say."""
+        self._by_hand = by_hand
+        self._sink = _Sink(None)
+        self._logger: Any = None
+        self._settings: LogSettings | None = None
+        self.configure(LogSettings())
+
+    def configure(self, settings: LogSettings) -> None:
+        """Takes these settings from the next event on."""
+        if settings == self._settings:
+            return
+        self._settings = settings
+        if self._by_hand:
+            settings = LogSettings(level=self._by_hand, format="console")  # type: ignore[arg-type]
+        if settings.file != self._sink.file:
+            self._sink.close()
+            self._sink = _Sink(settings.file)
+        self._logger = structlog.wrap_logger(
+            _Lines(self._sink),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+                _renderer(settings, self._sink),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
+            cache_logger_on_first_use=True,
+        ).bind(pid=os.getpid())
+
+    def event(self, level: str, name: str, **fields: Any) -> None:
+        """One event that is not a command's."""
+        getattr(self._logger, level)(name, **fields)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """The event of one command: a warning where it is UNDECIDED."""
+        answer = outcome.decision.answer
+        fields: dict[str, Any] = {}
+        if outcome.operation:
+            fields["operation"] = outcome.operation.value
+        if outcome.command:
+            fields["user"] = outcome.command.user
+            fields["host"] = outcome.command.host
+        else:
+            fields["bytes"] = outcome.size
+        fields["verdict"] = answer.verdict.value
+        fields["reason"] = answer.reason
+        if outcome.decision.backend:
+            fields["backend"] = outcome.decision.backend
+        if outcome.decision.status is not None:
+            fields["status"] = outcome.decision.status
+        fields["ms"] = round(outcome.seconds * 1000, 3)
+        fields["request"] = outcome.request_id
+        if answer.detail:
+            fields["detail"] = answer.detail
+        if answer.verdict is Verdict.UNDECIDED:
+            self._logger.warning("answer", **fields)
+        else:
+            self._logger.info("answer", **fields)
+
+
+def _renderer(settings: LogSettings, sink: "_Sink") -> Any:
+    if settings.format == "console":
+        return structlog.dev.ConsoleRenderer(colors=sink.is_terminal(), timestamp_key="time")
+    return structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+class _Lines:
+    """What structlog calls with a rendered event."""
+
+    def __init__(self, sink: "_Sink") -> None:
+        self._sink = sink
+
+    def msg(self, line: str) -> None:
+        self._sink.write(line.encode(errors="backslashreplace") + b"\n")
+
+    debug = info = warning = error = msg
+
+
+class _Sink:
+    """A file that is appended to, or standard error where there is none or it fails."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self._stderr = _Stderr()
+        self._descriptor: int | None = None
+        self._identity: tuple[int, int] | None = None
+        self._next_try = 0.0
+        self._is_cut = False
+        self._lost = 0
+
+    def write(self, line: bytes) -> None:
+        if self.file is None:
+            self._stderr.write(line)
+            return
+        try:
+            self._append(self.file, line)
+        except OSError as error:
+            self._stderr.write(line)
+            if not self._lost:
+                text = f"log file {self.file}: {error.strerror}; the log goes to standard error\n"
+                self._stderr.write(text.encode())
+            self._lost += 1
+        else:
+            self._lost = 0
+
+    def _append(self, file: Path, line: bytes) -> None:
+        descriptor = self._current(file)
+        # What is left of a line that was cut off by a full disk must not run into this one.
+        data = b"\n" + line if self._is_cut else line
+        self._is_cut = os.write(descriptor, data) != len(data)
+
+    def _current(self, file: Path) -> int:
+        if self._descriptor is not None:
+            try:
+                found = file.stat()
+            except OSError:
+                found = None
+            if found and (found.st_dev, found.st_ino) == self._identity:
+                return self._descriptor
+        now = time.monotonic()
+        if self._descriptor is None and now < self._next_try:
+            raise OSError(0, "cannot be opened")
+        self._next_try = now + RETRY_SECONDS
+        self.close()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        self._descriptor = os.open(file, flags, 0o640)
+        opened = os.fstat(self._descriptor)
+        self._identity = (opened.st_dev, opened.st_ino)
+        return self._descriptor
+
+    def is_terminal(self) -> bool:
+        return self.file is None and os.isatty(2)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class _Stderr:
+    """Standard error, without ever waiting for who reads it.
+
+    It is often shared with ejabberd, so it cannot simply be made non-blocking: a pipe or terminal
+    is opened once more for that; for anything else a line is dropped while there is no room.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = 2
+        try:
+            kind = os.fstat(2).st_mode
+            if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):
+                self._descriptor = os.open(
+                    "/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+                )
+        except OSError:
+            pass
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLOUT)
+
+    def write(self, line: bytes) -> None:
+        try:
+            if any(event & select.POLLOUT for _, event in self._poll.poll(0)):
+                os.write(self._descriptor, line)
+        except OSError:
+            pass
+
+    def __del__(self) -> None:
+        if self._descriptor != 2:
+            os.close(self._descriptor)

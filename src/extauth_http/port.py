@@ -1,0 +1,289 @@
+"""The loop over one pair of byte streams: each packet gets one answer, in order, in time.
+
+This file does not know what decides, what a service is, or whether the streams are pipes, a socket
+or a file.
+
+A packet is read, decided and answered by one thread, without a hand-over. A command that is not
+decided when its time is up is answered by the watch (``expire``); the thread that hangs in it is
+left behind, its late answer falls into the void, and a new thread reads the next packet. Which of
+the two answers is settled by ``_Flight.claim``, which only one of them gets.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from extauth_http.command import Command, Operation
+from extauth_http.decide import Decision
+from extauth_http.protocol import Dialect, Malformed, parse
+from extauth_http.verdict import Answer, Verdict
+
+GRACE_SECONDS = 0.03
+"""How long after its deadline a command is answered by the watch: time for the thread that asked
+to say itself what it was waiting for."""
+
+END_SECONDS = 0.5
+"""What a command still gets when the input has ended behind it."""
+
+MAX_STUCK = 16
+"""Threads that may hang at a time. More, and commands are UNDECIDED without being asked."""
+
+READ_BYTES = 65_536
+
+
+class Deciding(Protocol):
+    """What answers commands; ``deadline`` is in seconds."""
+
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def dialect(self) -> Dialect: ...
+    def decide(self, command: Command, due: float, request_id: str) -> Decision: ...
+    def kind(self, host: str) -> str | None: ...
+
+
+class Reader(Protocol):
+    """Cuts what was read into packets; ``feed(b"")`` says that no more will come."""
+
+    def feed(self, data: bytes) -> None: ...
+    def next_packet(self) -> bytes | None: ...
+    @property
+    def has_packet(self) -> bool: ...
+    @property
+    def leftover(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One packet and what became of it. ``command`` is None where it was not readable, and
+    ``operation`` too where it did not get that far."""
+
+    request_id: str
+    size: int
+    operation: Operation | None
+    command: Command | None
+    decision: Decision
+    dialect: Dialect
+    seconds: float
+
+
+class _Flight:
+    """A packet that is being answered."""
+
+    def __init__(self, packet: bytes, deadline: float) -> None:
+        self.request_id = os.urandom(8).hex()
+        self.size = len(packet)
+        self.started = time.monotonic()
+        self.due = self.started + deadline
+        self.operation: Operation | None = None
+        self.command: Command | None = None
+        self.dialect = Dialect.EJABBERD
+        self.backend: str | None = None
+        self._claim = threading.Lock()
+
+    def claim(self) -> bool:
+        """True for the first who asks: that one answers."""
+        return self._claim.acquire(blocking=False)
+
+    @property
+    def is_answered(self) -> bool:
+        return self._claim.locked()
+
+
+class _Abandoned(BaseException):
+    """Raised in a thread that hangs, to end it where Python can."""
+
+
+class Port:
+    """One stream of packets and its answers.
+
+    ``source`` and ``sink`` are file descriptors; ``encode`` makes the bytes of an answer, which go
+    out in one write; ``record`` is told each outcome after it was answered; ``wake`` makes
+    the watch look at this port at once: it has ended, or its deadline has become shorter.
+    """
+
+    def __init__(
+        self,
+        source: int,
+        sink: int,
+        current: Callable[[], Deciding],
+        *,
+        reader: Reader,
+        encode: Callable[[Outcome], bytes],
+        record: Callable[[Outcome], None],
+        warn: Callable[[str, str], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self.source = source
+        self.sink = sink
+        self._current = current
+        self._reader = reader
+        self._encode = encode
+        self._record = record
+        self._warn = warn
+        self._wake = wake
+        self._flight: _Flight | None = None
+        self._worker: threading.Thread | None = None
+        self._stuck: list[threading.Thread] = []
+        self._deadline = 8.0
+        self.has_ended = False
+
+    def start(self) -> None:
+        """Begins to read, in a thread of its own."""
+        self._worker = threading.Thread(target=self._run, name="port", daemon=True)
+        self._worker.start()
+
+    # The thread that reads, decides and answers.
+
+    def _run(self) -> None:
+        with contextlib.suppress(_Abandoned):
+            while (packet := self._next_packet()) is not None:
+                flight = self._flight = _Flight(packet, self._deadline)
+                decision = self._decide(flight, packet)
+                if not flight.claim():
+                    return
+                if not self._answer(flight, decision):
+                    break
+            self._end()
+
+    def _next_packet(self) -> bytes | None:
+        while (packet := self._reader.next_packet()) is None:
+            try:
+                data = os.read(self.source, READ_BYTES)
+            except BlockingIOError:
+                select.select([self.source], [], [])
+                continue
+            except OSError:
+                data = b""
+            self._reader.feed(data)
+            if not data:
+                return self._last_packet()
+        return packet
+
+    def _last_packet(self) -> bytes | None:
+        packet = self._reader.next_packet()
+        if packet is None and self._reader.leftover:
+            detail = f"the input ended {self._reader.leftover} bytes into a packet"
+            self._warn("input_cut_off", detail)
+        return packet
+
+    def _decide(self, flight: _Flight, packet: bytes) -> Decision:
+        try:
+            self._stuck = [thread for thread in self._stuck if thread.is_alive()]
+            if len(self._stuck) >= MAX_STUCK:
+                return Decision(
+                    Answer(Verdict.UNDECIDED, "stuck", f"{MAX_STUCK} earlier commands still hang")
+                )
+            deciding = self._current()
+            self._take_deadline(flight, deciding.deadline)
+            flight.dialect = deciding.dialect
+            try:
+                flight.command = command = parse(packet)
+            except Malformed as malformed:
+                flight.operation = malformed.operation
+                return Decision(Answer(Verdict.DENY, malformed.reason))
+            flight.operation = command.operation
+            flight.backend = deciding.kind(command.host)
+            return deciding.decide(command, flight.due, flight.request_id)
+        except _Abandoned:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the packet gets its answer
+            return Decision(
+                Answer(Verdict.UNDECIDED, "internal_error", type(error).__name__), flight.backend
+            )
+
+    def _take_deadline(self, flight: _Flight, seconds: float) -> None:
+        if seconds == self._deadline:
+            return
+        sooner = seconds < self._deadline
+        self._deadline = seconds
+        flight.due = flight.started + seconds
+        if sooner:
+            self._wake()
+
+    def _answer(self, flight: _Flight, decision: Decision) -> bool:
+        """Writes the answer and records it; False where nobody can read it any more."""
+        outcome = Outcome(
+            flight.request_id,
+            flight.size,
+            flight.operation,
+            flight.command,
+            decision,
+            flight.dialect,
+            time.monotonic() - flight.started,
+        )
+        written = self._write(self._encode(outcome))
+        # The flight is over only now: until then the watch must not take the port for idle.
+        self._flight = None
+        self._record(outcome)
+        return written
+
+    def _write(self, data: bytes) -> bool:
+        while data:
+            try:
+                data = data[os.write(self.sink, data) :]
+            except BlockingIOError:
+                select.select([], [self.sink], [])
+            except OSError:
+                return False
+        return True
+
+    def _end(self) -> None:
+        self.has_ended = True
+        self._wake()
+
+    # What the watch calls, from its own thread.
+
+    def next_look(self, now: float) -> float:
+        """The earliest time at which ``expire`` could have something to do.
+
+        Where nothing is under way that is a whole deadline from now: what starts later is due
+        later. So the watch sleeps through ordinary traffic, and no answer has to wake it.
+        """
+        flight = self._flight
+        if flight is None or flight.is_answered:
+            return now + self._deadline
+        return flight.due + GRACE_SECONDS
+
+    def expire(self, now: float) -> None:
+        """Answers the command under way if its time is up, and leaves its thread behind."""
+        flight = self._flight
+        if flight is None or now < flight.due + GRACE_SECONDS or not flight.claim():
+            return
+        hanging = self._worker
+        late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
+        goes_on = self._answer(flight, Decision(late, flight.backend))
+        if hanging is not None:
+            self._stuck = [*self._stuck, hanging]
+            _end_thread(hanging)
+        if goes_on:
+            self.start()
+        else:
+            self._end()
+
+    def input_has_ended(self) -> None:
+        """Nothing more will come: the command under way, if it is the last, gets little time."""
+        flight = self._flight
+        if flight is not None and not self._reader.has_packet:
+            flight.due = min(flight.due, time.monotonic() + END_SECONDS)
+
+    def give_up(self) -> None:
+        """Answers the command under way, if any, with UNDECIDED: the program is told to go."""
+        flight = self._flight
+        if flight is not None and flight.claim():
+            self._answer(flight, Decision(Answer(Verdict.UNDECIDED, "stopped"), flight.backend))
+
+
+def _end_thread(thread: threading.Thread) -> None:
+    """Ends a thread at its next line of Python, wherever that is. One that waits in C goes on
+    until it comes back."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(_Abandoned)
+        )

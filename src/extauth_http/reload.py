@@ -1,0 +1,123 @@
+"""The configuration in use: reread when a file of it changes, kept when the new one is broken."""
+
+import threading
+import time
+from pathlib import Path
+
+from extauth_http.decide import Decider, Undecidable
+from extauth_http.logs import Log
+from extauth_http.protocol import Dialect
+from extauth_http.settings import BadSettings, Settings, config_file, load
+
+RETRY_SECONDS = 1.0
+"""How often a broken configuration is tried again though its file is as it was: the fault may lie
+in a secret file, a permission or a package."""
+
+REMIND_SECONDS = 60.0
+
+Signature = tuple[tuple[int, int, int, int] | None, ...]
+
+
+class Live:
+    """What decides now. Asked once a packet; looks at the files each time (a stat a file)."""
+
+    def __init__(self, argument: Path | None, log: Log) -> None:
+        self._argument = argument
+        self._log = log
+        self._lock = threading.Lock()
+        self._files: list[Path] = []
+        self._seen: Signature | None = None
+        self._problems: list[str] = []
+        self._next_try = 0.0
+        self._next_reminder = 0.0
+        self._decider: Decider | Undecidable = Undecidable(Dialect.EJABBERD)
+        self._was_read = threading.Event()
+
+    def current(self) -> Decider | Undecidable:
+        """What decides the next command, by the files as they are now. Waits for the first
+        reading; the watch over the command ends that where it hangs."""
+        self._was_read.wait()
+        if self._problems:
+            due = time.monotonic() >= self._next_try
+            if due or self._signature() != self._seen:
+                self.reload()
+            self._remind()
+        elif self._signature() != self._seen:
+            self.reload()
+        return self._decider
+
+    def reload_aside(self) -> None:
+        """``reload`` in a thread of its own: a package that is imported by it may do anything."""
+        threading.Thread(target=self.reload, name="reload", daemon=True).start()
+
+    def reload(self) -> None:
+        """Reads the configuration. What is wrong with it is logged; what worked is kept.
+
+        Returns at once where another thread is at it.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._reload()
+        finally:
+            self._was_read.set()
+            self._lock.release()
+
+    def _reload(self) -> None:
+        file = config_file(self._argument)
+        self._files = list(dict.fromkeys([*([file] if file else []), *self._files]))
+        self._seen = before = self._signature()
+        self._next_try = time.monotonic() + RETRY_SECONDS
+        try:
+            settings = load(file)
+            self._use(settings, Decider(settings), file)
+            if before[:1] != self._seen[:1]:
+                self._seen = None  # it was written while it was read: once more
+        except BadSettings as bad:
+            self._refuse(bad)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a backend may do anything
+            self._refuse(BadSettings([f"{file}: a backend failed: {type(error).__name__}"]))
+
+    def _use(self, settings: Settings, decider: Decider, file: Path | None) -> None:
+        first = isinstance(self._decider, Undecidable)
+        self._files = [*([file] if file else []), *settings.files()]
+        self._seen = self._signature()
+        before, self._decider = self._decider, decider
+        self._problems = []
+        before.close()
+        self._log.configure(settings.log)
+        self._log.event("info", "config_loaded" if first else "config_reloaded", file=str(file))
+        for warning in settings.warnings():
+            self._log.event("warning", "config_warning", detail=warning)
+
+    def _refuse(self, bad: BadSettings) -> None:
+        if isinstance(self._decider, Undecidable):
+            self._decider = Undecidable(bad.dialect)
+            self._log.configure(bad.log)
+        if bad.problems != self._problems:
+            self._problems = bad.problems
+            self._next_reminder = 0.0
+        self._remind()
+
+    def _remind(self) -> None:
+        now = time.monotonic()
+        if not self._problems or now < self._next_reminder:
+            return
+        self._next_reminder = now + REMIND_SECONDS
+        in_use = (
+            "every answer is UNDECIDED until it is mended"
+            if isinstance(self._decider, Undecidable)
+            else "the settings before it stay in use"
+        )
+        self._log.event("error", "config_broken", problems=self._problems, detail=in_use)
+
+    def _signature(self) -> Signature:
+        return tuple(_state(file) for file in self._files)
+
+
+def _state(file: Path) -> tuple[int, int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
