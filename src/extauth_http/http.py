@@ -463,15 +463,14 @@ class _Line(httpcore.NetworkBackend, httpcore.NetworkStream):
 
     def _flush(self) -> None:
         connection = self._connected()
+        outgoing, self._outgoing = self._outgoing, bytearray()
         try:
             connection.settimeout(self._left("sending the request"))
-            connection.sendall(self._outgoing)
+            connection.sendall(outgoing)
         except TimeoutError:
             raise Undecided("deadline", "no time was left while sending the request") from None
-        except OSError as error:
-            raise self._lost(error) from None
-        finally:
-            self._outgoing.clear()
+        except OSError:
+            pass  # what the service said before it closed is still to be read, and tells why
 
     def _lost(self, error: OSError) -> Exception:
         if self.heard:
