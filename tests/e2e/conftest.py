@@ -1,0 +1,16 @@
+import os
+import shutil
+
+import pytest
+from tests.e2e.ejabberd import ROOT, ebin
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ejabberd_is_here() -> None:
+    """Without ejabberd these tests are skipped, except in CI, where that would hide everything."""
+    if ebin() and (shutil.which("erl", path=f"{ROOT}/usr/bin:{os.environ['PATH']}")):
+        return
+    reason = f"no ejabberd in {ROOT}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,281 @@
+"""A real ejabberd for a test: beside any other, on loopback, gone with all it started.
+
+    with Ejabberd("extauth-http run --config /tmp/x.toml") as server:
+        assert server.api("check_password", user="a", host="example.org", password="b") == 0
+
+No epmd is asked or started (the node gets a port of its own), and every process of it carries the
+server's own folder as HOME, by which it is found again when the server stops.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from tests.install_ejabberd import EJABBERD_APP
+
+ROOT = Path(os.environ.get("EXTAUTH_HTTP_TEST_EJABBERD_ROOT", "/"))
+START = 30.0  # seconds until it must answer
+STOP = 10.0  # seconds for its orderly end
+LEFT_OVER = 2.0  # seconds more for what it started, until that is killed
+
+MODULES: Mapping[str, Mapping[str, Any]] = {
+    "mod_admin_extra": {},
+    "mod_disco": {},
+    "mod_offline": {},
+    "mod_register": {},
+    "mod_roster": {},
+}
+
+# Private mounts: they are gone with the process, whatever happens to it.
+ENTER_ROOT = """
+root=$1 tmp=$2
+shift 2
+mkdir -p "$root$tmp"
+mount --bind "$tmp" "$root$tmp"
+mount -t proc proc "$root/proc"
+exec chroot "$root" "$@"
+"""
+
+
+class ApiError(Exception):
+    """ejabberd's admin API answered with another status than 200."""
+
+    def __init__(self, command: str, status: int, body: str) -> None:
+        super().__init__(f"{command}: status {status}: {body}")
+        self.status = status
+        self.body = body
+
+
+def ebin(root: Path = ROOT) -> str | None:
+    """The folder of ejabberd's beam files as seen from within `root`; None where there is none."""
+    found = sorted(root.glob(EJABBERD_APP))
+    return f"/{found[0].parent.relative_to(root)}" if found else None
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback TCP ports that nobody listens on at this moment."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+class Ejabberd:
+    """One ejabberd, from `with` to its end.
+
+    `extauth_program` is a command line as in ejabberd.yml (`shlex.join` makes one of a list).
+    `options` are merged over the top level of ejabberd.yml; `modules` replaces MODULES. `root` is
+    the file system that ejabberd is taken from; the program runs in this one all the same.
+    """
+
+    def __init__(
+        self,
+        extauth_program: str,
+        *,
+        hosts: list[str] | None = None,
+        extauth_pool_size: int = 1,
+        auth_use_cache: bool = False,
+        modules: Mapping[str, Mapping[str, Any]] = MODULES,
+        options: Mapping[str, Any] | None = None,
+        root: Path = ROOT,
+    ) -> None:
+        self.root = root
+        self.c2s_port, self.api_port, self._node_port = free_ports(3)
+        self.node = f"extauth{self._node_port}@localhost"
+        if root != Path("/"):
+            # Out of the other root again: the program under test and its Python live in this one.
+            here = shlex.join(["nsenter", "--target", str(os.getpid()), "--root", "--wd", "--"])
+            extauth_program = f"{here} {extauth_program}"
+        self.config: dict[str, Any] = {
+            "hosts": hosts or ["example.org"],
+            "loglevel": "info",
+            "auth_method": ["external"],
+            "auth_use_cache": auth_use_cache,
+            "extauth_program": extauth_program,
+            "extauth_pool_size": extauth_pool_size,
+            "registration_timeout": "infinity",
+            # Nothing leaves this machine.
+            "acme": {"auto": False},
+            "s2s_access": "none",
+            "listen": [
+                {
+                    "port": self.c2s_port,
+                    "ip": "127.0.0.1",
+                    "module": "ejabberd_c2s",
+                    "starttls": False,
+                },
+                {
+                    "port": self.api_port,
+                    "ip": "127.0.0.1",
+                    "module": "ejabberd_http",
+                    "request_handlers": {"/api": "mod_http_api"},
+                },
+            ],
+            "api_permissions": {
+                "the test": {
+                    "from": ["mod_http_api"],
+                    "who": {"ip": "127.0.0.1/32"},
+                    "what": "*",
+                }
+            },
+            "modules": modules,
+            **(options or {}),
+        }
+
+    def __enter__(self) -> Self:
+        self._temporary = tempfile.TemporaryDirectory(prefix="ejabberd-")
+        self.folder = Path(self._temporary.name)
+        self._http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.api_port}/api/", timeout=60.0, trust_env=False
+        )
+        try:
+            self._start()
+            self._wait_until_started()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def api(self, command: str, **arguments: Any) -> Any:
+        """The decoded answer to a command of the admin API; ApiError unless its status is 200.
+
+        Commands that only succeed or fail answer 0 or 1, as a program's exit code.
+        """
+        answer = self._http.post(command, json=arguments)
+        if answer.status_code != httpx.codes.OK:
+            raise ApiError(command, answer.status_code, answer.text)
+        return answer.json()
+
+    def check_password(self, user: str, host: str, password: str) -> bool:
+        return bool(self.api("check_password", user=user, host=host, password=password) == 0)
+
+    def log(self) -> str:
+        """ejabberd's log so far."""
+        path = self.folder / "log" / "ejabberd.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def program_pids(self) -> set[int]:
+        """The pool members that run at this moment."""
+        own = {pid: _executable(pid) for pid in self._processes()}
+        return {
+            pid
+            for pid, executable in own.items()
+            if "/erlang/" not in executable
+            and own.get(_parent(pid), "").endswith("/erl_child_setup")
+        }
+
+    def _start(self) -> None:
+        code = ebin(self.root)
+        if code is None:
+            raise FileNotFoundError(f"no ejabberd in {self.root}: run `make test`")
+        for name in ("spool", "log"):
+            (self.folder / name).mkdir()
+        yml = self.folder / "ejabberd.yml"
+        yml.write_text(json.dumps(self.config, indent=2))  # JSON is YAML
+        words = ["erl", "-noinput", "-sname", self.node, "-setcookie", os.urandom(16).hex()]
+        words += ["-start_epmd", "false", "-erl_epmd_port", str(self._node_port)]
+        words += ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]
+        words += ["-mnesia", "dir", f'"{self.folder / "spool"}"']
+        words += ["-ejabberd", "config", f'"{yml}"']
+        words += ["log_path", f'"{self.folder / "log" / "ejabberd.log"}"']
+        words += ["-pa", code, "-s", "ejabberd"]
+        if self.root != Path("/"):
+            enter = ["sh", "-euc", ENTER_ROOT, "sh", str(self.root), str(self.folder.parent)]
+            words = ["unshare", "--mount", "--propagation", "private", *enter, *words]
+        with (self.folder / "log" / "erl.out").open("wb") as output:
+            self._erl = subprocess.Popen(
+                words,
+                cwd=self.folder,
+                env={
+                    **os.environ,
+                    "HOME": str(self.folder),
+                    "EJABBERD_CONFIG_PATH": str(yml),
+                    "ERL_CRASH_DUMP_SECONDS": "0",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the tests: they stop it in order
+            )
+
+    def _wait_until_started(self) -> None:
+        deadline = time.monotonic() + START
+        seen = "nothing"
+        while time.monotonic() < deadline and self._erl.poll() is None:
+            try:
+                seen = self._http.post("status", json={}).text
+                socket.create_connection(("127.0.0.1", self.c2s_port), timeout=1).close()
+            except (httpx.TransportError, OSError) as error:
+                seen = repr(error)
+            else:
+                if f"node {self.node} is started" in seen:  # and not somebody else's server
+                    return
+            time.sleep(0.05)
+        output = (self.folder / "log" / "erl.out").read_text(errors="replace")
+        raise RuntimeError(
+            f"ejabberd did not start (exit code {self._erl.poll()}, last seen: {seen})\n"
+            f"{output[-2000:]}\n{self.log()[-4000:]}"
+        )
+
+    def _stop(self) -> None:
+        if hasattr(self, "_erl"):
+            self._erl.terminate()  # Erlang's orderly end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._erl.wait(STOP)
+            deadline = time.monotonic() + LEFT_OVER
+            while any(self._processes()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            while left_over := list(self._processes()):
+                for pid in left_over:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+            self._erl.wait()
+        self._http.close()
+        self._temporary.cleanup()
+
+    def _processes(self) -> Iterator[int]:
+        """Everything that this ejabberd started, orphans too: each has the folder as its HOME."""
+        mark = f"HOME={self.folder}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (process / "environ").read_bytes()
+            except OSError:  # gone, or somebody else's
+                continue
+            if mark in environment.split(b"\0"):
+                yield int(process.name)
+
+
+def _executable(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])

@@ -1,0 +1,124 @@
+"""XMPP clients for a test, by slixmpp, without TLS.
+
+async with session(server, "ada@example.org", "secret") as ada:
+    ada.send("bob@example.org", "hello")
+    stanza = await ada.receive()
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from slixmpp import JID, ClientXMPP, Message
+from tests.e2e.ejabberd import Ejabberd
+
+TIMEOUT = 40.0  # seconds: ejabberd itself waits 30 for its extauth program
+
+# Never used, and made once: slixmpp would load all of the machine's authorities for each client.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class LoginRefusedError(Exception):
+    """The server did not let the client in; the message is the SASL condition (RFC 6120, 6.5)."""
+
+
+class Session:
+    """A client that is logged in, until `close` or until the server ends it (`ended`)."""
+
+    def __init__(self, client: ClientXMPP) -> None:
+        self.jid = str(client.boundjid)
+        self.ended = asyncio.Event()
+        self._client = client
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        client.add_event_handler("message", self._messages.put_nowait)
+        client.add_event_handler("disconnected", lambda _: self.ended.set())
+        client.send_presence()
+
+    def send(self, to: str, body: str) -> None:
+        self._client.send_message(mto=JID(to), mbody=body, mtype="chat")
+
+    async def receive(self, timeout: float = TIMEOUT) -> Message:
+        """The next message: `["body"]`, `["from"]`, and `["type"]`, which may be error."""
+        return await asyncio.wait_for(self._messages.get(), timeout)
+
+    async def change_password(self, new: str) -> None:
+        """In-band (XEP-0077, 3.3). Raises slixmpp's IqError where the server says no."""
+        registration = self._client.plugin["xep_0077"]
+        await registration.change_password(new, timeout=TIMEOUT)  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        if not self.ended.is_set():
+            await self._client.disconnect()
+
+
+async def open_session(
+    server: Ejabberd, jid: str, password: str, timeout: float = TIMEOUT
+) -> Session:
+    """Log in with SASL PLAIN. Raises LoginRefusedError, or TimeoutError after `timeout` seconds."""
+    client = ClientXMPP(
+        jid,
+        password,
+        plugin_config={"feature_mechanisms": {"unencrypted_plain": True}},
+        sasl_mech="PLAIN",
+        ssl_context=_NO_TLS,
+    )
+    client.enable_starttls = False
+    client.enable_direct_tls = False
+    client.enable_plaintext = True
+    client.register_plugin("xep_0077", {"create_account": False})
+
+    outcome: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+    def settle(refusal: str | None) -> None:
+        if not outcome.done():
+            outcome.set_result(refusal)
+
+    client.add_event_handler("session_start", lambda _: settle(None))
+    client.add_event_handler("failed_auth", lambda stanza: settle(stanza["condition"]))
+    client.add_event_handler("failed_all_auth", lambda _: settle("no mechanism offered"))
+    client.add_event_handler("disconnected", lambda reason: settle(f"disconnected: {reason}"))
+    client.add_event_handler("connection_failed", lambda error: settle(f"no connection: {error}"))
+    client.connect("127.0.0.1", server.c2s_port)
+    try:
+        refusal = await asyncio.wait_for(outcome, timeout)
+    except BaseException:
+        client.abort()
+        raise
+    if refusal is not None:
+        await client.disconnect()
+        raise LoginRefusedError(refusal)
+    return Session(client)
+
+
+@asynccontextmanager
+async def session(server: Ejabberd, jid: str, password: str) -> AsyncIterator[Session]:
+    opened = await open_session(server, jid, password)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@asynccontextmanager
+async def sessions(
+    server: Ejabberd, accounts: Iterable[tuple[str, str]]
+) -> AsyncIterator[list[Session]]:
+    """One session for each (JID, password), opened and held all at once, in the order given."""
+    async with AsyncExitStack() as stack:
+        async with asyncio.TaskGroup() as group:
+            opening = [
+                group.create_task(stack.enter_async_context(session(server, jid, password)))
+                for jid, password in accounts
+            ]
+        yield [task.result() for task in opening]
+
+
+async def login(server: Ejabberd, jid: str, password: str, timeout: float = TIMEOUT) -> bool:
+    """Whether the server lets this client in; the session is closed again."""
+    try:
+        opened = await open_session(server, jid, password, timeout)
+    except LoginRefusedError:
+        return False
+    await opened.close()
+    return True
