@@ -179,11 +179,14 @@ class Exchange:
         return answer
 
 
+_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _body(json_value: object, form: Mapping[str, str] | None) -> tuple[bytes, bytes]:
     if form is not None:
         return urlencode(form).encode(), b"application/x-www-form-urlencoded"
     if json_value is not None:
-        return json.dumps(json_value, ensure_ascii=False).encode(), b"application/json"
+        return _TO_JSON(json_value).encode(), b"application/json"
     return b"", b""
 
 
