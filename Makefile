@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## the main job, on the built-in token service
-	$(BIN)/python examples/demo.py
+	$(BIN)/python -m examples.demo
 
 test: $(STAMP) ## every test, with a real ejabberd
 	$(BIN)/python -m tests.install_ejabberd

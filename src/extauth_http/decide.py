@@ -92,7 +92,7 @@ def _ask(backend: Backend, command: Command, exchange: Exchange) -> Answer:
         said = _METHODS[command.operation](backend)(command, exchange)
     except Undecided as undecided:
         return Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
-    except Exception as error:  # noqa: BLE001 - a backend may raise anything
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may raise anything
         return Answer(Verdict.UNDECIDED, "backend_error", _place(error))
     except SystemExit:
         return Answer(Verdict.UNDECIDED, "backend_exit", "the backend called sys.exit")

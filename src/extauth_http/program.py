@@ -23,6 +23,11 @@ def run(config: Path | None, *, debug: bool) -> None:
     live = Live(config, log)
     by_hand = ByHand() if debug else None
     watch = Watch(on_hangup=live.reload_aside)
+
+    def warn(name: str, detail: str) -> None:
+        live.current()  # the configuration says where the log is
+        log.event("warning", name, detail=detail)
+
     port = Port(
         source,
         sink,
@@ -30,7 +35,7 @@ def run(config: Path | None, *, debug: bool) -> None:
         reader=by_hand or PacketReader(),
         encode=by_hand.encode if by_hand else encode,
         record=log.outcome,
-        warn=lambda name, detail: log.event("warning", name, detail=detail),
+        warn=warn,
         wake=watch.wake,
     )
     live.reload_aside()

@@ -1,0 +1,98 @@
+"""The main job, shown: a token is accepted, revoked, refused at the next packet, replaced.
+
+Starts the token service on a free loopback port, runs the real program beside it as ejabberd
+would, and leaves nothing behind.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from examples.token_service import Store
+
+from extauth_http.command import Command, Operation
+from extauth_http.protocol import packet
+
+HERE = Path(__file__).parent
+PROGRAM = Path(sys.executable).parent / "extauth-http"
+ANSWERS = {b"\0\2\0\1": "allow", b"\0\2\0\0": "deny", b"\0\2\0\2": "undecided"}
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="extauth-http-demo-") as folder:
+        store = Store(Path(folder) / "tokens.db")
+        store.add("alice@example.org", "correct horse: battery staple")
+        with service(store) as url:
+            environment = {
+                **{k: v for k, v in os.environ.items() if not k.startswith("EXTAUTH_HTTP_")},
+                "EXTAUTH_HTTP_CONFIG": str(config(Path(folder), url)),
+            }
+            say("1. A replay file through the real program")
+            replayed = subprocess.run(
+                [PROGRAM, "replay", HERE / "session.replay"], env=environment, check=False
+            )
+            say("2. As ejabberd asks: one program, packet after packet, nothing kept in between")
+            as_expected = freshness(store, environment)
+    say("3. In your ejabberd.yml (the whole file: examples/ejabberd.yml)")
+    print("   auth_method: [external]")
+    print(f'   extauth_program: "{PROGRAM} --config /etc/ejabberd/extauth-http.toml"')
+    print("   auth_use_cache: false")
+    return 0 if replayed.returncode == 0 and as_expected else 1
+
+
+def freshness(store: Store, environment: dict[str, str]) -> bool:
+    """A token's life, each step followed by a login; whether all came out as they have to."""
+    first = store.issue("alice@example.org", 3600)
+    with subprocess.Popen(
+        [PROGRAM], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as program:
+        assert program.stdin is not None  # noqa: S101 - for the type checker
+        assert program.stdout is not None  # noqa: S101
+
+        def log_in(what: str, token: str, expected: str) -> bool:
+            program.stdin.write(packet(Command(Operation.AUTH, "alice", "example.org", token)))  # type: ignore[union-attr]
+            verdict = ANSWERS.get(program.stdout.read(4), "no answer")  # type: ignore[union-attr]
+            print(f"   {what:<42} {verdict}{'' if verdict == expected else f', not {expected}!'}")
+            return verdict == expected
+
+        right = [log_in("alice logs in with her token", first, "allow")]
+        store.revoke(first)
+        right.append(log_in("the token is revoked; the very next login", first, "deny"))
+        second = store.issue("alice@example.org", 3600)
+        right.append(log_in("a new token, at once", second, "allow"))
+        program.stdin.close()
+    return all(right)
+
+
+def config(folder: Path, url: str) -> Path:
+    file = folder / "extauth-http.toml"
+    log = folder / "extauth-http.log"
+    file.write_text(f'[log]\nfile = "{log}"\n\n[backend]\nkind = "rest"\nurl = "{url}"\n')
+    return file
+
+
+@contextlib.contextmanager
+def service(store: Store) -> Iterator[str]:
+    """The token service on a free port; its URL."""
+    script = str(HERE / "token_service.py")
+    command = [sys.executable, script, "--db", str(store.file), "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None  # noqa: S101 - for the type checker
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def say(title: str) -> None:
+    width = min(shutil.get_terminal_size().columns, 80)
+    print(f"\n{title}\n{'─' * min(width, len(title))}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""A small, honest service for extauth-http to ask: passwords and tokens of XMPP users in SQLite.
+
+    token_service.py --db FILE adduser alice@example.org     (asks for the password)
+    token_service.py --db FILE issue alice@example.org       (prints a new token)
+    token_service.py --db FILE revoke                        (asks for the token)
+    token_service.py --db FILE serve --port 8080
+
+``serve`` answers the ``rest`` contract: ``POST /xmpp/OPERATION`` with JSON. The other commands
+work on the file, so there is no way to issue a token over the network; who may read the file may
+do everything, and it is created for its owner alone. Nothing is kept in memory between requests:
+what a command changes counts from the next request on.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import argon2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+TOKEN_PREFIX = "xt_"  # noqa: S105 - how a token is told from a password
+MAX_REQUEST = 128 * 1024
+
+PASSWORDS = argon2.PasswordHasher()
+NOBODY = PASSWORDS.hash("nobody")
+"""Stands in for the password of an unknown user, so that the time does not tell who exists."""
+
+SCHEMA = """
+create table if not exists users (jid text primary key, password text not null);
+create table if not exists tokens (
+    hash blob primary key,
+    jid text not null references users on delete cascade,
+    expires real not null
+);
+"""
+
+
+class Store:
+    """The file. Each call opens it anew; SQLite keeps writers apart."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        with self._open() as database:
+            database.executescript(SCHEMA)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self.file, timeout=5)
+        try:
+            database.execute("pragma foreign_keys = on")
+            with database:
+                yield database
+        finally:
+            database.close()
+
+    def exists(self, jid: str) -> bool:
+        with self._open() as database:
+            return bool(database.execute("select 1 from users where jid = ?", [jid]).fetchone())
+
+    def add(self, jid: str, password: str) -> bool:
+        """False where the user exists already."""
+        with self._open() as database:
+            added = database.execute(
+                "insert or ignore into users values (?, ?)", [jid, PASSWORDS.hash(password)]
+            )
+            return added.rowcount == 1
+
+    def set_password(self, jid: str, password: str) -> bool:
+        """Also ends all tokens: who changes a password wants everybody else out."""
+        with self._open() as database:
+            database.execute("delete from tokens where jid = ?", [jid])
+            changed = database.execute(
+                "update users set password = ? where jid = ?", [PASSWORDS.hash(password), jid]
+            )
+            return changed.rowcount == 1
+
+    def remove(self, jid: str) -> bool:
+        with self._open() as database:
+            return database.execute("delete from users where jid = ?", [jid]).rowcount == 1
+
+    def issue(self, jid: str, seconds: float) -> str:
+        """A new token. Raises KeyError for an unknown user."""
+        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        try:
+            with self._open() as database:
+                database.execute(
+                    "insert into tokens values (?, ?, ?)",
+                    [_hash(token), jid, time.time() + seconds],
+                )
+        except sqlite3.IntegrityError:
+            raise KeyError(jid) from None
+        return token
+
+    def revoke(self, token: str) -> bool:
+        with self._open() as database:
+            revoked = database.execute("delete from tokens where hash = ?", [_hash(token)])
+            return revoked.rowcount == 1
+
+    def is_right(self, jid: str, credential: str) -> bool:
+        """Whether this is a live token of this user, or the user's password."""
+        with self._open() as database:
+            if credential.startswith(TOKEN_PREFIX):
+                found = database.execute(
+                    "select 1 from tokens where hash = ? and jid = ? and expires > ?",
+                    [_hash(credential), jid, time.time()],
+                ).fetchone()
+                return found is not None
+            row = database.execute("select password from users where jid = ?", [jid]).fetchone()
+        try:
+            return PASSWORDS.verify(row[0] if row else NOBODY, credential) and row is not None
+        except argon2.exceptions.VerifyMismatchError:
+            return False
+
+
+def _hash(token: str) -> bytes:
+    # 256 random bits cannot be guessed, so a slow hash would only slow down the logins.
+    return hashlib.sha256(token.encode()).digest()
+
+
+class BadRequest(Exception):  # noqa: N818
+    """Not a request of the contract: answered with 400, which is no verdict."""
+
+
+def application(store: Store, service_token: str | None = None) -> Starlette:
+    """The HTTP side. With ``service_token`` each request has to bear it."""
+
+    def remove_if_right(jid: str, credential: str) -> bool:
+        return store.is_right(jid, credential) and store.remove(jid)
+
+    operations: dict[str, Callable[..., bool]] = {
+        "auth": store.is_right,
+        "isuser": store.exists,
+        "setpass": store.set_password,
+        "tryregister": store.add,
+        "removeuser": store.remove,
+        "removeuser3": remove_if_right,
+        "certauth": lambda jid, certificate: False,
+    }
+
+    async def answer(request: Request) -> Response:
+        name = request.path_params["operation"]
+        if service_token is not None:
+            expected = f"Bearer {service_token}".encode()
+            given = request.headers.get("authorization", "").encode("latin-1")
+            if not hmac.compare_digest(given, expected):
+                return JSONResponse({"error": "who are you?"}, 401)
+        if name not in operations:
+            return JSONResponse({"error": "no such operation"}, 404)
+        try:
+            arguments = _arguments(name, await _json(request))
+        except BadRequest as error:
+            return JSONResponse({"error": str(error)}, 400)
+        # Checking a password takes tens of milliseconds by design; others must not wait for it.
+        result = await run_in_threadpool(operations[name], *arguments)
+        return JSONResponse({"result": result}, headers={"Cache-Control": "no-store"})
+
+    return Starlette(routes=[Route("/xmpp/{operation}", answer, methods=["POST"])])
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_REQUEST:
+            raise BadRequest(f"longer than {MAX_REQUEST} bytes")
+    request._body = body
+    try:
+        found = await request.json()
+    except ValueError:
+        raise BadRequest("expected JSON") from None
+    if not isinstance(found, dict):
+        raise BadRequest("expected a JSON object")
+    return found
+
+
+def _arguments(operation: str, found: dict[str, Any]) -> list[str]:
+    keys = ["user", "host"]
+    if operation == "certauth":
+        keys.append("certificate")
+    elif operation not in ("isuser", "removeuser"):
+        keys.append("password")
+    for key in keys:
+        if not isinstance(found.get(key), str) or not found[key]:
+            raise BadRequest(f"expected {key}, a text that is not empty")
+    user, host, *credential = (found[key] for key in keys)
+    return [f"{user}@{host}", *credential]
+
+
+def serve(store: Store, port: int, service_token: str | None) -> None:
+    """Serves on loopback until it is interrupted; port 0 takes a free one. Prints the URL."""
+    # Made with its protocol named: only then does asyncio switch off Nagle's algorithm, which
+    # would hold each answer back for 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}/xmpp", flush=True)
+    config = uvicorn.Config(
+        application(store, service_token), log_level=logging.WARNING, access_log=False
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(uvicorn.Server(config).serve([listener]))
+
+
+def _secret(prompt: str) -> str:
+    """From the terminal without echo, or from standard input; never an argument."""
+    return getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--db", type=Path, required=True, help="the SQLite file")
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = commands.add_parser("adduser", help="a new user; the password is asked for")
+    add.add_argument("jid")
+    issue = commands.add_parser("issue", help="print a new token of a user")
+    issue.add_argument("jid")
+    issue.add_argument("--seconds", type=float, default=30 * 86400.0, help="how long it lives")
+    commands.add_parser("revoke", help="end a token, which is asked for")
+    server = commands.add_parser("serve", help="answer extauth-http on loopback")
+    server.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    server.add_argument("--service-token-file", type=Path, help="who calls has to bear this token")
+    arguments = parser.parse_args()
+    store = Store(arguments.db)
+    match arguments.command:
+        case "adduser":
+            done = store.add(arguments.jid, _secret("Password: "))
+            problem = f"{arguments.jid} exists already"
+        case "issue":
+            try:
+                print(store.issue(arguments.jid, arguments.seconds))
+                done = True
+            except KeyError:
+                done = False
+            problem = f"there is no user {arguments.jid}"
+        case "revoke":
+            done, problem = store.revoke(_secret("Token: ")), "there is no such token"
+        case _:
+            file = arguments.service_token_file
+            serve(store, arguments.port, file.read_text().strip() if file else None)
+            done, problem = True, ""
+    if not done:
+        print(f"token_service.py: {problem}", file=sys.stderr)
+    return 0 if done else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

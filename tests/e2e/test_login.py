@@ -1,0 +1,134 @@
+"""The main job: a real client, a real ejabberd, a real service."""
+
+import asyncio
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+import yaml
+from examples.token_service import Store
+from slixmpp.exceptions import IqError
+
+from tests.e2e.ejabberd import ApiError, Ejabberd
+from tests.e2e.xmpp import logs_in, session
+from tests.token_service import TokenService
+
+pytestmark = pytest.mark.e2e
+ALICE = "alice@example.org"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ejabberd.yml"
+
+
+def test_a_changed_credential_counts_from_the_very_next_login(
+    service: TokenService, program: str
+) -> None:
+    first = service.issue(ALICE)
+    with Ejabberd(program) as ejabberd:
+        assert logs_in(ejabberd.c2s_port, ALICE, first)
+        service.revoke(first)
+        assert not logs_in(ejabberd.c2s_port, ALICE, first)
+        second = service.issue(ALICE)
+        assert logs_in(ejabberd.c2s_port, ALICE, second)
+        ejabberd.api("change_password", user="alice", host="example.org", newpass="new:password")
+        assert not logs_in(ejabberd.c2s_port, ALICE, "wonder:land")
+        assert not logs_in(ejabberd.c2s_port, ALICE, second)
+        assert logs_in(ejabberd.c2s_port, ALICE, "new:password")
+
+
+def test_with_ejabberds_own_cache_the_old_credential_stays_and_the_new_one_is_refused(
+    service: TokenService, program: str
+) -> None:
+    """What ``auth_use_cache: false`` is for, and what shows that the test above can fail."""
+    first = service.issue(ALICE)
+    with Ejabberd(program, use_cache=True) as ejabberd:
+        assert logs_in(ejabberd.c2s_port, ALICE, first)
+        service.revoke(first)
+        assert logs_in(ejabberd.c2s_port, ALICE, first)
+        assert not logs_in(ejabberd.c2s_port, ALICE, service.issue(ALICE))
+
+
+@pytest.mark.parametrize("password", ["a:b::c:", "pass wörd 😀", "x" * 8000])
+def test_any_password_arrives_whole(service: TokenService, program: str, password: str) -> None:
+    service.add("bob@example.org", password)
+    with Ejabberd(program) as ejabberd:
+        assert logs_in(ejabberd.c2s_port, "bob@example.org", password)
+        assert not logs_in(ejabberd.c2s_port, "bob@example.org", password[:-1])
+
+
+def test_a_user_who_changes_the_password_is_told_the_truth(
+    service: TokenService, program: str
+) -> None:
+    async def change(port: int) -> None:
+        async with session(port, ALICE, "wonder:land") as client:
+            await client.change_password("new")
+            assert Store(service.db).remove(ALICE)
+            with pytest.raises(IqError):
+                await client.change_password("newer")
+
+    with Ejabberd(program) as ejabberd:
+        asyncio.run(change(ejabberd.c2s_port))
+
+
+def test_users_are_registered_and_removed_through_the_service(
+    service: TokenService, program: str
+) -> None:
+    with Ejabberd(program) as ejabberd:
+        ejabberd.api("register", user="carol", host="example.org", password="first")
+        assert ejabberd.check_password("carol", "first")
+        with pytest.raises(ApiError, match="already registered"):
+            ejabberd.api("register", user="carol", host="example.org", password="second")
+        assert ejabberd.api("check_account", user="carol", host="example.org") == 0
+        ejabberd.api("unregister", user="carol", host="example.org")
+        assert ejabberd.api("check_account", user="carol", host="example.org") == 1
+        assert not ejabberd.check_password("carol", "first")
+
+
+def test_no_credential_is_in_the_log(service: TokenService, program: str, tmp_path: Path) -> None:
+    token = service.issue(ALICE)
+    with Ejabberd(program) as ejabberd:
+        assert logs_in(ejabberd.c2s_port, ALICE, token)
+        assert not logs_in(ejabberd.c2s_port, ALICE, "hunter2hunter2")
+        ejabberd.api("change_password", user="alice", host="example.org", newpass="swordfish")
+    log = (tmp_path / "log").read_text()
+    answers = [line for line in map(json.loads, log.splitlines()) if line["event"] == "answer"]
+    assert {(line["operation"], line["verdict"]) for line in answers} >= {
+        ("auth", "allow"),
+        ("auth", "deny"),
+        ("setpass", "allow"),
+    }
+    for credential in (token, "hunter2hunter2", "swordfish"):
+        assert credential not in log
+
+
+def test_the_example_configuration_starts_and_lets_nobody_in_without_tls(
+    service: TokenService, program: str, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate = authority.issue_cert(
+        "example.org", not_after=datetime.now(UTC) + timedelta(days=30)
+    )
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "ejabberd.pem"))
+    example = yaml.safe_load(EXAMPLE.read_text())
+    example |= {"extauth_program": program, "certfiles": [str(tmp_path / "ejabberd.pem")]}
+    with Ejabberd(whole=example) as ejabberd:
+        assert logs_in(ejabberd.c2s_port, ALICE, "wonder:land", authority=tmp_path / "ca.pem")
+        assert not logs_in(ejabberd.c2s_port, ALICE, "wrong", authority=tmp_path / "ca.pem")
+        features = stream_features(ejabberd.c2s_port, "example.org")
+        assert "<required/>" in features
+        assert "PLAIN" not in features
+        assert len(ejabberd.program_pids()) == 8
+
+
+def stream_features(port: int, host: str) -> str:
+    """What the server offers before TLS (RFC 6120, 4.3.2)."""
+    opening = f"<stream:stream to='{host}' version='1.0' xmlns='jabber:client' "
+    opening += "xmlns:stream='http://etherx.jabber.org/streams'>"
+    found = b""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(opening.encode())
+        while b"</stream:features>" not in found:
+            found += connection.recv(4096)
+    return found.decode()

@@ -1,0 +1,50 @@
+"""Certificates for tests: a good one, and each of the bad ones."""
+
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """``ca_file`` is the authority that signed all but ``self_signed``; clients get theirs from
+    the same one."""
+
+    ca_file: Path
+    client_file: Path
+    good: ssl.SSLContext
+    expired: ssl.SSLContext
+    other_name: ssl.SSLContext
+    self_signed: ssl.SSLContext
+    wants_client: ssl.SSLContext
+
+
+def certificates(folder: Path) -> Certificates:
+    """Makes them in a folder."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    ca_file, client_file = folder / "ca.pem", folder / "client.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    client = authority.issue_cert("extauth-http")
+    client.private_key_and_cert_chain_pem.write_to_path(str(client_file))
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    wants_client = _context(authority.issue_cert("localhost"))
+    wants_client.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(wants_client)
+    return Certificates(
+        ca_file,
+        client_file,
+        good=_context(authority.issue_cert("localhost")),
+        expired=_context(authority.issue_cert("localhost", not_after=yesterday)),
+        other_name=_context(authority.issue_cert("other.example")),
+        self_signed=_context(stranger.issue_cert("localhost")),
+        wants_client=wants_client,
+    )
+
+
+def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context

@@ -1,0 +1,78 @@
+"""Backends that an installed package offers, for tests: made on the spot in a folder."""
+
+from pathlib import Path
+
+SOURCE = '''
+import os, subprocess, sys, time
+from extauth_http import Answer, Backend, BackendSettings, Command, Exchange, Undecided, Verdict
+
+
+class NoisySettings(BackendSettings):
+    does: str
+
+
+class Noisy(Backend):
+    """Says yes to the password ``right`` and does something else beside it."""
+
+    Settings = NoisySettings
+
+    def __init__(self, settings):
+        self.does = settings.does
+
+    def auth(self, command, http):
+        what = self.does
+        if what == "print":
+            print("noise", flush=True)
+        elif what == "sys.__stdout__":
+            sys.__stdout__.write("noise"); sys.__stdout__.flush()
+        elif what == "os.write":
+            os.write(1, b"noise")
+        elif what == "os.system":
+            os.system("echo noise")
+        elif what == "subprocess":
+            subprocess.run(["echo", "noise"])
+        elif what == "stdin":
+            assert sys.stdin.read() == "" and os.read(0, 100) == b""
+        elif what == "stderr":
+            sys.stderr.write("noise")
+        elif what == "raise":
+            raise ValueError(f"it was {command.password}")
+        elif what == "exit":
+            sys.exit(3)
+        elif what == "loop":
+            while command.password != "right":
+                pass
+        elif what == "sleep":
+            if command.password != "right":
+                time.sleep(3600)
+        elif what == "undecided":
+            raise Undecided("cannot_tell", "the moon is full")
+        elif what == "true":
+            return True
+        elif what == "none":
+            return None
+        elif what == "interrupt":
+            raise KeyboardInterrupt
+        return Verdict.ALLOW if command.password == "right" else Verdict.DENY
+
+
+def explode():
+    raise ValueError
+'''
+
+BROKEN = 'print("noise")\nraise RuntimeError("broken")\n'
+
+
+def plugins(folder: Path) -> dict[str, str]:
+    """An environment in which the kinds ``noisy`` and ``broken`` are installed."""
+    place = folder / "plugins"
+    metadata = place / "noisy-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[extauth_http.backends]\nnoisy = noisy:Noisy\nbroken = broken_backend:X\n"
+        "other = noisy:explode\n"
+    )
+    (place / "noisy.py").write_text('print("noise of the import")\n' + SOURCE)
+    (place / "broken_backend.py").write_text(BROKEN)
+    return {"PYTHONPATH": str(place)}

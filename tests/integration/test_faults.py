@@ -1,0 +1,259 @@
+"""What goes wrong between the program and its service, and the word that the log has for it."""
+
+import gzip
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from extauth_http.protocol import frame
+from tests.integration.certificates import Certificates, certificates
+from tests.integration.plugins import plugins
+from tests.integration.program import ALLOW, DENY, UNDECIDED, Program, auth, isuser, rest, setpass
+from tests.integration.service import YES, Behaviour, Request, Service, answering, http
+
+
+def sending(data: bytes, *, then_close: bool = True) -> Behaviour:
+    """Sends this and closes the connection."""
+
+    def behave(_: Request, connection: socket.socket) -> None:
+        connection.sendall(data)
+        if then_close:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    return behave
+
+
+def resetting(_: Request, connection: socket.socket) -> None:
+    """Half an answer, then a reset."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+    linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    raise OSError  # closes the connection, by a reset
+
+
+PACKED = gzip.compress(b"true" + b" " * 50_000_000)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+HTML = "<!doctype html><title>Log in</title>"
+
+ANSWERS: dict[str, tuple[Behaviour, str]] = {
+    "nothing and closed": (sending(b""), "connection_lost"),
+    "reset in mid-body": (resetting, "connection_lost"),
+    "closed in mid-body": (
+        sending(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ntrue"),
+        "connection_lost",
+    ),
+    "closed in mid-headers": (sending(b"HTTP/1.1 200 OK\r\nContent-Le"), "connection_lost"),
+    "500": (answering(http(500, "true")), "http_500"),
+    "503": (answering(http(503)), "http_503"),
+    "429": (answering(http(429, "", "Retry-After: 1")), "http_429"),
+    "302": (answering(http(302, "", "Location: /x/yes")), "http_302"),
+    "307": (answering(http(307, "", "Location: /x/yes")), "http_307"),
+    "a login page": (answering(http(200, HTML, "Content-Type: text/html")), "not_an_answer"),
+    "JSON that says neither": (answering(http(200, '{"ok": true}')), "not_an_answer"),
+    "broken JSON": (answering(http(200, '{"result": tr')), "not_an_answer"),
+    "10 MB": (answering(http(200, b"true" + b" " * 10_000_000)), "too_large"),
+    "10 MB in chunks": (
+        sending(CHUNKED + b"100000\r\n" + b" " * 0x100000 + b"\r\n"),
+        "too_large",
+    ),
+    "a compression bomb": (
+        answering(http(200, PACKED, "Content-Encoding: gzip")),
+        "content_encoding",
+    ),
+    "broken chunks": (sending(CHUNKED + b"zz\r\ntrue\r\n0\r\n\r\n", then_close=False), "bad_http"),
+    "not HTTP": (sending(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", then_close=False), "bad_http"),
+    "endless headers": (sending(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000), "bad_http"),
+}
+
+
+@pytest.mark.parametrize("fault", ANSWERS)
+def test_an_answer_that_is_none_is_undecided_and_has_a_reason(tmp_path: Path, fault: str) -> None:
+    behave, reason = ANSWERS[fault]
+    with Service(behave) as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth("hunter2")) == UNDECIDED
+        assert program.reasons() == [reason]
+        service.behave = answering(YES)
+        assert program.ask(auth("hunter2")) == ALLOW
+        program.logged(count=2)
+        written = program.log_file.read_text() + program.stderr()
+    assert len(written.splitlines()) == 3
+    assert "hunter2" not in written
+
+
+def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
+    redirect = http(302, "", "Location: /x/elsewhere")
+    behave = answering(redirect, YES)
+    with Service(behave) as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == UNDECIDED
+        assert [request.target for request in service.requests] == ["/x/auth"]
+
+
+def test_a_port_where_nothing_listens_is_undecided(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    with Program(tmp_path, rest(f"http://127.0.0.1:{port}/")) as program:
+        assert program.ask(auth()) == UNDECIDED
+        assert program.reasons() == ["connect_refused"]
+
+
+def test_a_name_that_does_not_resolve_is_undecided(tmp_path: Path) -> None:
+    with Program(tmp_path, rest("http://nowhere.invalid/")) as program:
+        assert program.ask(auth()) == UNDECIDED
+        assert program.reasons() == ["name_not_found"]
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.mark.parametrize(
+    ("which", "detail"),
+    [
+        ("expired", "localhost: certificate has expired"),
+        ("self_signed", "localhost: unable to get local issuer certificate"),
+        ("other_name", "localhost: Hostname mismatch, certificate is not valid for 'localhost'."),
+    ],
+)
+def test_a_certificate_that_is_not_good_is_undecided(
+    tmp_path: Path, known: Certificates, which: str, detail: str
+) -> None:
+    context: ssl.SSLContext = getattr(known, which)
+    tls = f'[backend.tls]\nca_file = "{known.ca_file}"'
+    with Service(tls=context) as service, Program(tmp_path, rest(service.url, tls)) as program:
+        assert program.ask(auth("hunter2")) == UNDECIDED
+        (event,) = program.logged()
+        assert (event["reason"], event["detail"]) == ("tls", detail)
+        assert service.requests == []
+
+
+def test_a_good_certificate_is_taken(tmp_path: Path, known: Certificates) -> None:
+    tls = f'[backend.tls]\nca_file = "{known.ca_file}"'
+    with Service(tls=known.good) as service, Program(tmp_path, rest(service.url, tls)) as program:
+        assert [program.ask(auth()) for _ in range(3)] == [ALLOW] * 3
+        assert len(service.connections) == 1
+
+
+def test_without_its_authority_a_certificate_is_not_taken(
+    tmp_path: Path, known: Certificates
+) -> None:
+    with Service(tls=known.good) as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == UNDECIDED
+        assert program.reasons() == ["tls"]
+
+
+def test_a_client_certificate_is_shown_to_who_wants_one(
+    tmp_path: Path, known: Certificates
+) -> None:
+    tls = f'[backend.tls]\nca_file = "{known.ca_file}"\n'
+    wants = known.wants_client
+    with Service(tls=wants) as service, Program(tmp_path, rest(service.url, tls)) as program:
+        assert program.ask(auth()) == UNDECIDED
+        assert program.reasons() == ["tls"]
+        program.write_config(rest(service.url, f'{tls}client_cert = "{known.client_file}"'))
+        assert program.ask(auth()) == ALLOW
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        ("raise", "backend_error"),
+        ("exit", "backend_exit"),
+        ("interrupt", "backend_error"),
+        ("true", "not_a_verdict"),
+        ("none", "not_a_verdict"),
+        ("undecided", "cannot_tell"),
+    ],
+)
+def test_a_backend_that_fails_is_undecided_and_the_program_lives_on(
+    tmp_path: Path, does: str, reason: str
+) -> None:
+    config = f'[backend]\nkind = "noisy"\ndoes = "{does}"\n'
+    with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
+        assert program.ask(auth("hunter2")) == UNDECIDED
+        assert program.ask(isuser()) == DENY  # it does not offer that
+        assert program.reasons(2) == [reason, "unsupported"]
+        assert "hunter2" not in program.log_file.read_text() + program.stderr()
+
+
+def closing_idle(request: Request, connection: socket.socket) -> None:
+    """Answers, and closes the connection when it was used once."""
+    connection.sendall(YES)
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_service_that_closes_idle_connections_is_not_noticed(tmp_path: Path) -> None:
+    with Service(closing_idle) as service, Program(tmp_path, rest(service.url)) as program:
+        assert [program.ask(auth()) for _ in range(20)] == [ALLOW] * 20
+        assert len(service.connections) == 20
+
+
+def test_a_service_that_restarts_is_not_noticed(tmp_path: Path) -> None:
+    with Service() as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == ALLOW
+        port = service.port
+        service.__exit__()
+        with Service(port=port):
+            assert program.ask(auth()) == ALLOW
+            assert program.ask(setpass()) == ALLOW
+
+
+def dropping(request: Request, connection: socket.socket) -> None:
+    """Answers what comes first on a connection; what comes later is read and dropped."""
+    if request.connection in seen:
+        connection.shutdown(socket.SHUT_RDWR)
+    else:
+        seen.add(request.connection)
+        connection.sendall(YES)
+
+
+seen: set[int] = set()
+
+
+@pytest.mark.parametrize(("asked", "requests"), [(auth(), 3), (isuser(), 3), (setpass(), 2)])
+def test_a_read_that_is_dropped_as_it_goes_out_is_tried_once_more(
+    tmp_path: Path, asked: bytes, requests: int
+) -> None:
+    """A write is not: it goes out on a connection of its own instead, which cannot be old."""
+    seen.clear()
+    with Service(dropping) as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == ALLOW
+        assert program.ask(asked) == ALLOW
+        assert len(service.requests) == requests
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"setpass:alice:h.example:x",
+        b"tryregister:alice:h.example:x",
+        b"removeuser:alice:h.example",
+        b"removeuser3:alice:h.example:x",
+    ],
+)
+def test_a_write_is_never_sent_twice(tmp_path: Path, payload: bytes) -> None:
+    write = frame(payload)
+    with Service() as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == ALLOW
+        service.behave = sending(b"")
+        assert program.ask(write) == UNDECIDED
+        assert program.reasons(2)[-1] == "connection_lost"
+        assert len(service.requests) == 2
+
+
+def test_a_read_on_a_new_connection_is_not_tried_again(tmp_path: Path) -> None:
+    with Service(sending(b"")) as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == UNDECIDED
+        assert len(service.requests) == 1
+
+
+def test_the_environments_proxy_is_used_only_when_told(tmp_path: Path) -> None:
+    with Service(answering(YES)) as proxy, Service(answering(http(403))) as service:
+        there = {"http_proxy": f"http://127.0.0.1:{proxy.port}"}
+        with Program(tmp_path, rest(service.url), environment=there) as program:
+            assert program.ask(auth()) == DENY
+            program.write_config(rest(service.url, "trust_env = true"))
+            assert program.ask(auth()) == ALLOW
+        assert proxy.requests[0].target == f"{service.url}/auth"
