@@ -59,7 +59,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"extauth-http {version('extauth-http')}\n")
+        print(f"extauth-http {version('extauth-http')}")
+        parser.exit()
 
 
 def _program(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,207 @@
+"""It stays when everything is broken, and it goes when it is told."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.plugins import plugins
+from tests.integration.program import (
+    ALLOW,
+    DENY,
+    UNDECIDED,
+    Program,
+    auth,
+    rest,
+    setpass,
+)
+from tests.integration.service import Request, Service, answering, http
+
+
+def silent(_: Request, __: object) -> None:
+    """Never answers."""
+
+
+def healed(program: Program) -> None:
+    """The answer becomes a yes by itself."""
+    end = time.monotonic() + 20
+    while program.ask(auth()) != ALLOW:
+        assert time.monotonic() < end, program.log()
+        time.sleep(0.05)
+
+
+def test_a_configuration_that_is_missing_at_the_start_is_taken_when_it_comes(
+    tmp_path: Path,
+) -> None:
+    away = ("sh", "-c", f'rm {tmp_path}/extauth-http.toml; exec "$@"', "sh")
+    with Service() as service, Program(tmp_path, "", wrapper=away) as program:
+        assert program.ask(auth()) == UNDECIDED
+        program.write_config(rest(service.url))
+        assert program.ask(auth()) == ALLOW
+    assert f"{program.config}: cannot be read: No such file" in program.stderr()
+
+
+BROKEN: dict[str, str] = {
+    "empty": "",
+    "not TOML": "[backend\n",
+    "an unknown key": 'nonsense = 1\n[backend]\nkind = "rest"\nurl = "{url}"\n',
+    "no secret file": rest("{url}", '[backend.service_auth]\nkind="bearer"\ntoken_file="{secret}"'),
+    "no such plugin": '[backend]\nkind = "absent"\n',
+    "a plugin that fails at its import": '[backend]\nkind = "broken"\n',
+    "a plugin that is none": '[backend]\nkind = "other"\n',
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_configuration_is_undecided_until_it_is_mended(tmp_path: Path, fault: str) -> None:
+    with Service() as service:
+        text = BROKEN[fault].replace("{url}", service.url)
+        broken = text.replace("{secret}", str(tmp_path / "absent"))
+        with Program(tmp_path, broken, environment=plugins(tmp_path)) as program:
+            assert [program.ask(auth("hunter2")) for _ in range(5)] == [UNDECIDED] * 5
+            assert program.ask(setpass("hunter2")) == UNDECIDED
+            program.write_config(rest(service.url))
+            assert program.ask(auth("hunter2")) == ALLOW
+            assert program.ask(auth("hunter2")) == ALLOW
+        said = program.stderr() + program.log_file.read_text()
+    assert said.count("config_broken") == 1
+    assert str(program.config) in said
+    assert said.count('"reason": "config"') == 6
+    assert said.count('"reason": "allowed"') == 2
+    assert said.count('"config_loaded"') == 1
+    assert "hunter2" not in said
+
+
+def test_a_secret_that_comes_later_heals_without_a_touch_of_the_configuration(
+    tmp_path: Path,
+) -> None:
+    token = tmp_path / "token"
+    more = f'[backend.service_auth]\nkind = "bearer"\ntoken_file = "{token}"'
+    with Service() as service, Program(tmp_path, rest(service.url, more)) as program:
+        assert program.ask(auth()) == UNDECIDED
+        token.write_text("s3cret\n")
+        healed(program)
+        assert service.requests[-1].headers["authorization"] == "Bearer s3cret"
+        token.write_text("n3xt\n")
+        assert program.ask(auth()) == ALLOW
+        assert service.requests[-1].headers["authorization"] == "Bearer n3xt"
+        token.unlink()
+        assert program.ask(auth()) == ALLOW
+        assert service.requests[-1].headers["authorization"] == "Bearer n3xt"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_configuration_that_may_not_be_read_is_taken_when_it_may(tmp_path: Path) -> None:
+    config = tmp_path / "extauth-http.toml"
+    script = (
+        f"chown 65534 {config} && chmod 600 {config} && "
+        'exec setpriv --bounding-set -dac_override,-dac_read_search "$@"'
+    )
+    with Service() as service:
+        wrapper = ("sh", "-c", script, "sh")
+        with Program(tmp_path, rest(service.url), wrapper=wrapper) as program:
+            assert program.ask(auth()) == UNDECIDED
+            assert f"{config}: cannot be read: Permission denied" in program.stderr()
+            os.chown(config, 0, 0)
+            assert program.ask(auth()) == ALLOW
+
+
+def test_a_change_for_the_worse_keeps_what_worked(tmp_path: Path) -> None:
+    with Service() as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == ALLOW
+        program.write_config("nonsense = 1\n")
+        assert [program.ask(auth()) for _ in range(5)] == [ALLOW] * 5
+        (event,) = program.logged("config_broken")
+        assert "nonsense: unknown key" in " ".join(event["problems"])
+        assert event["detail"] == "the settings before it stay in use"
+        program.config.unlink()
+        assert program.ask(auth()) == ALLOW
+
+
+def test_a_change_takes_effect_at_the_next_packet(tmp_path: Path) -> None:
+    with (
+        Service() as yes,
+        Service(answering(http(403))) as no,
+        Program(tmp_path, rest(yes.url)) as program,
+    ):
+        for _ in range(5):
+            program.write_config(rest(no.url))
+            assert program.ask(auth()) == DENY
+            program.write_config(rest(yes.url))
+            assert program.ask(auth()) == ALLOW
+
+
+def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
+    with Service() as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == ALLOW
+        program.signal(signal.SIGHUP)
+        program.logged("config_reloaded")
+        program.write_config("nonsense = 1\n")
+        program.signal(signal.SIGHUP)
+        program.logged("config_broken")
+        assert program.ask(auth()) == ALLOW
+
+
+def test_a_broken_configuration_is_not_repeated_for_each_packet(tmp_path: Path) -> None:
+    with Program(tmp_path, "nonsense = 1\n") as program:
+        for _ in range(300):
+            assert program.ask(auth()) == UNDECIDED
+        assert len(program.logged("config_broken")) == 1
+
+
+def close_input(program: Program) -> None:
+    program.close_input()
+
+
+def close_output(program: Program) -> None:
+    os.close(program.answers)
+
+
+def terminate(program: Program) -> None:
+    program.signal(signal.SIGTERM)
+
+
+def interrupt(program: Program) -> None:
+    program.signal(signal.SIGINT)
+
+
+WAYS = [close_input, close_output, terminate, interrupt]
+
+
+@pytest.mark.parametrize("go", WAYS)
+@pytest.mark.parametrize("busy", ["idle", "hanging", "looping", "broken"])
+def test_it_goes_when_it_is_told_whatever_it_is_doing(
+    tmp_path: Path, go: Callable[[Program], None], busy: str
+) -> None:
+    with Service(silent) as service:
+        config = {
+            "looping": '[backend]\nkind = "noisy"\ndoes = "loop"\n',
+            "broken": "nonsense = 1\n",
+        }.get(busy, rest(service.url))
+        with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
+            program.logged("config_broken" if busy == "broken" else "config_loaded")
+            if busy in ("hanging", "looping"):
+                program.write(auth("wrong"))
+                while busy == "hanging" and not service.requests:
+                    time.sleep(0.01)
+                time.sleep(0.05)
+            before = time.monotonic()
+            go(program)
+            assert program.wait() == 0
+            assert time.monotonic() - before < 1.5
+            assert "Traceback" not in program.stderr()
+            if go is not close_output:
+                rest_of_output = program.read()
+                hangs = busy in ("hanging", "looping")
+                assert rest_of_output == (UNDECIDED if hangs else b"")
+    assert not descendants(program.process.pid)
+
+
+def descendants(pid: int) -> str:
+    return subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()

@@ -1,0 +1,171 @@
+"""Commands by hand: what is read, what is shown, and what never is."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from extauth_http.protocol import frame, packets
+from extauth_http.replay import Line, is_text, parse_line, record
+from extauth_http.verdict import Verdict
+from tests.integration.program import EXECUTABLE, auth, isuser, rest
+from tests.integration.service import Request, Service, http
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("auth:a:h:pw", Line(b"auth:a:h:pw", None)),
+        ("  auth:a:h:pw\r\n", Line(b"auth:a:h:pw", None)),
+        ("auth:a:h:p w ", Line(b"auth:a:h:p w ", None)),
+        ("auth:a:h:pw => allow", Line(b"auth:a:h:pw", Verdict.ALLOW)),
+        ("auth:a:h:pw\t=>deny  ", Line(b"auth:a:h:pw", Verdict.DENY)),
+        ("isuser:a:h => undecided", Line(b"isuser:a:h", Verdict.UNDECIDED)),
+        ("auth:a:h:x => y => allow", Line(b"auth:a:h:x => y", Verdict.ALLOW)),
+        ("auth:a:h:# no comment", Line(b"auth:a:h:# no comment", None)),
+        ("# auth:a:h:pw", None),
+        ("  # x", None),
+        ("   ", None),
+    ],
+)
+def test_a_line_is_a_command_and_what_is_expected_of_it(line: str, expected: Line | None) -> None:
+    assert parse_line(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("beginning", "text"),
+    [
+        (b"auth:a:h:pw\n", True),
+        (b"# comment", True),
+        (b"\nauth:", True),
+        (b"isuser:a:h", True),
+        ("\ufeffauth:a".encode(), True),
+        (auth("x"), False),
+        (auth("x" * 30_000), False),
+        (isuser("u" * 9_000), False),
+        (frame(b""), False),
+    ],
+)
+def test_text_is_told_from_packets(beginning: bytes, text: bool) -> None:
+    assert is_text(beginning) is text
+
+
+def test_a_text_replay_can_be_recorded_for_any_extauth_program() -> None:
+    framed = record("# hi\nauth:a:h:ä => allow\n\nisuser:a:h".encode())
+    assert list(packets(framed)) == ["auth:a:h:ä".encode(), b"isuser:a:h"]
+
+
+def test_a_line_that_fits_into_no_packet_is_named() -> None:
+    with pytest.raises(ValueError, match="line 2: a packet holds 65535 bytes at most"):
+        record(b"isuser:a:h\nauth:a:h:" + b"x" * 66_000)
+
+
+def by_password(request: Request, connection: object) -> None:
+    right = request.json().get("password", "right") == "right"
+    connection.sendall(http(200, "true" if right else "false"))  # type: ignore[attr-defined]
+
+
+def run(
+    folder: Path, *arguments: str, stdin: bytes = b"", config: str = ""
+) -> subprocess.CompletedProcess[bytes]:
+    file = folder / "c.toml"
+    file.write_text(config)
+    return subprocess.run(
+        [EXECUTABLE, "--config", file, *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+    )
+
+
+SESSION = b"""
+# a session
+auth:alice:example.org:right => allow
+auth:alice:example.org:hunter2 => allow
+isuser:alice:example.org => undecided
+nonsense
+auth:Alice:example.org:hunter2 => deny"""
+
+
+def test_debug_mode_answers_a_text_file_line_by_line(tmp_path: Path) -> None:
+    with Service(by_password) as service:
+        done = run(tmp_path, "--debug", stdin=SESSION, config=rest(service.url))
+    lines = done.stdout.decode().splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ALLOW", "auth:alice:example.org:********"],
+        ["DENY", "auth:alice:example.org:********"],
+        ["ALLOW", "isuser:alice:example.org"],
+        ["DENY", "a"],
+        ["DENY", "a"],
+    ]
+    assert ["NOT AS EXPECTED" in line for line in lines] == [False, True, True, False, False]
+    assert done.returncode == 0
+    assert b"config_loaded" in done.stderr
+    assert b"hunter2" not in done.stdout + done.stderr
+
+
+def test_debug_mode_answers_packets_with_packets(tmp_path: Path) -> None:
+    with Service(by_password) as service:
+        framed = auth("right") + auth("wrong")
+        done = run(tmp_path, "--debug", stdin=framed, config=rest(service.url))
+    assert done.stdout == b"\x00\x02\x00\x01\x00\x02\x00\x00"
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_replay_shows_a_table_and_fails_where_an_expectation_was_not_met(
+    tmp_path: Path, framed: bool
+) -> None:
+    file = tmp_path / "x.replay"
+    file.write_bytes(record(SESSION) if framed else SESSION)
+    with Service(by_password) as service:
+        done = run(tmp_path, "replay", str(file), config=rest(service.url))
+    shown = done.stdout.decode()
+    assert b"hunter2" not in done.stdout + done.stderr
+    assert "5 commands in" in shown
+    assert "2 allow, 3 deny, 0 undecided" in shown
+    if framed:
+        assert done.returncode == 0
+    else:
+        assert "deny, expected allow" in shown
+        assert "2 of 4 expectations met" in shown
+        assert done.returncode == 1
+
+
+def test_replay_reads_standard_input_and_is_content_when_all_is_as_expected(
+    tmp_path: Path,
+) -> None:
+    with Service(by_password) as service:
+        stdin = b"auth:a:h:right => allow\nauth:a:h:wrong => deny"
+        done = run(tmp_path, "replay", "-", stdin=stdin, config=rest(service.url))
+    assert done.returncode == 0
+    assert b"2 of 2 expectations met" in done.stdout
+
+
+def test_replay_says_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
+    done = run(tmp_path, "replay", "-", stdin=b"auth:a:h:x", config="nonsense = 1")
+    assert done.returncode == 2
+    assert b"nonsense: unknown key" in done.stderr
+
+
+def test_replay_says_that_a_file_is_not_there(tmp_path: Path) -> None:
+    done = run(tmp_path, "replay", str(tmp_path / "absent"))
+    assert (done.returncode, done.stderr.decode()) == (
+        2,
+        f"extauth-http: {tmp_path}/absent: No such file or directory\n",
+    )
+
+
+def test_record_writes_what_ejabberd_would_send(tmp_path: Path) -> None:
+    text, out = tmp_path / "x.replay", tmp_path / "x.framed"
+    text.write_bytes(b"auth:alice:example.org:pw => allow\n")
+    done = run(tmp_path, "replay", "--record", str(out), str(text))
+    assert done.returncode == 0
+    assert out.read_bytes() == auth("pw")
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    from importlib.metadata import version
+
+    assert run(tmp_path, "--version").stdout.decode() == f"extauth-http {version('extauth-http')}\n"
