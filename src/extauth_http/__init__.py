@@ -4,8 +4,7 @@ The names here are what a backend in a package of its own needs. They are looked
 what starts many times on one machine must not pay for them.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as typing has it: importing that would double the start of a relay
 if TYPE_CHECKING:
     from extauth_http.backends import Backend, BackendSettings
     from extauth_http.command import Command, Operation

@@ -1,48 +1,42 @@
 """One command's HTTP: within its deadline, verified, bounded, never redirected, never repeated.
 
-The engine is httpcore, which is what httpx runs on. It is used without httpx's client around it,
-because what matters here lies beneath that: a deadline for everything together instead of a
-timeout for each step, what was sent of a request that got lost, and which connection it was on.
-``_Line`` is the socket that httpcore is given; the exceptions of all layers become reasons in
-``Http._ask`` and ``_Line``, nowhere else.
+httpx's URLs are used, its client is not. What matters here lies beneath a client: a deadline for
+everything together instead of a timeout for each step, what was sent of a request that got lost,
+and which connection it was on. ``line.py`` is that connection.
 """
 
-import errno
 import json
-import select
-import socket
-import ssl
-import time
+import re
+from base64 import b64encode
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-import httpcore
 import httpx
 
 from extauth_http.command import Command
+from extauth_http.line import Headers, Line, Unanswered
 from extauth_http.verdict import Undecided
 
 if TYPE_CHECKING:
     from extauth_http.backends import BackendSettings
 
-MAX_BODY = 256 * 1024
-"""Bytes of an answer's body that are read; a longer one is no answer."""
 
-IDLE_SECONDS = 30.0
-"""How long an unused connection is kept. Longer, and a firewall may have forgotten it without a
-word, which would cost the next login its whole deadline."""
+class Origin(NamedTuple):
+    """What a connection is to."""
 
-Headers = Sequence[tuple[bytes, bytes]]
+    scheme: bytes
+    host: bytes
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a request goes, taken apart once. ``target`` is the path and query as sent."""
 
-    origin: httpcore.Origin
+    origin: Origin
     host_header: bytes
     target: bytes
 
@@ -59,7 +53,7 @@ class Endpoint:
             raise ValueError("expected a URL without user and password; service_auth is for those")
         port = parsed.port or (443 if parsed.scheme == "https" else 80)
         return cls(
-            httpcore.Origin(parsed.raw_scheme, parsed.raw_host, port),
+            Origin(parsed.raw_scheme, parsed.raw_host, port),
             parsed.netloc,
             parsed.raw_path,
         )
@@ -185,11 +179,14 @@ class Exchange:
         return answer
 
 
+_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _body(json_value: object, form: Mapping[str, str] | None) -> tuple[bytes, bytes]:
     if form is not None:
         return urlencode(form).encode(), b"application/x-www-form-urlencoded"
     if json_value is not None:
-        return json.dumps(json_value, ensure_ascii=False).encode(), b"application/json"
+        return _TO_JSON(json_value).encode(), b"application/json"
     return b"", b""
 
 
@@ -215,7 +212,7 @@ class Http:
         # Loading the system's certificates takes a while; plain http need not pay for it.
         self._tls = settings.tls.context() if settings.tls.is_set else None
         self._trust_env = settings.trust_env
-        self._idle: dict[bytes, deque[tuple[_Line, httpcore.ConnectionInterface]]] = {}
+        self._idle: dict[Origin, deque[Line]] = {}
 
     def exchange(self, command: Command, due: float, request_id: str) -> Exchange:
         """The HTTP of one command; ``due`` is the time of ``time.monotonic()`` it has to end at."""
@@ -225,7 +222,7 @@ class Http:
         """Closes the connections that are not in use."""
         for idle in self._idle.values():
             while idle:
-                idle.pop()[1].close()
+                idle.pop().close()
 
     def ask(
         self,
@@ -242,278 +239,136 @@ class Http:
         A write never goes out on a kept connection: it could be lost half way, and nobody could
         say whether it was done.
         """
-        request = httpcore.Request(
-            method,
-            httpcore.URL(
-                scheme=endpoint.origin.scheme,
-                host=endpoint.origin.host,
-                port=endpoint.origin.port,
-                target=endpoint.target,
-            ),
-            headers=headers,
-            content=body,
-        )
-        kept = self._kept(endpoint.origin) if may_repeat else None
-        if kept is not None:
+        proxy = _environment_proxy(endpoint.origin) if self._trust_env else None
+        if proxy and not endpoint.is_encrypted:
+            # RFC 9112 section 3.2.2: a proxy is told the whole URL.
+            request = _written(
+                method,
+                b"http://" + endpoint.host_header + endpoint.target,
+                [*headers, *proxy.headers],
+                body,
+            )
+        else:
+            request = _written(method, endpoint.target, headers, body)
+        head_only = method == b"HEAD"
+        line = self._kept(endpoint.origin) if may_repeat else None
+        if line is not None:
+            line.due = due
             try:
-                return self._ask(*kept, request, due)
-            except _Unanswered:
+                return self._ask(line, endpoint.origin, request, head_only)
+            except Unanswered:
                 pass
         try:
-            return self._ask(*self._fresh(endpoint.origin), request, due)
-        except _Unanswered:
+            return self._ask(
+                self._fresh(endpoint.origin, proxy, due), endpoint.origin, request, head_only
+            )
+        except Unanswered:
             raise Undecided(
                 "connection_lost", "the service closed the connection without an answer"
             ) from None
 
-    def _kept(self, origin: httpcore.Origin) -> "tuple[_Line, httpcore.ConnectionInterface] | None":
-        idle = self._idle.get(_name_of(origin))
+    def _kept(self, origin: Origin) -> Line | None:
+        idle = self._idle.get(origin)
         while idle:
             try:
-                line, connection = idle.pop()
+                line = idle.pop()
             except IndexError:  # another thread was faster
                 return None
-            if not connection.has_expired():
-                return line, connection
-            connection.close()
+            if line.is_alive():
+                return line
+            line.close()
         return None
 
-    def _fresh(self, origin: httpcore.Origin) -> "tuple[_Line, httpcore.ConnectionInterface]":
-        line = _Line()
-        if origin.scheme == b"https" and self._tls is None:
-            self._tls = self._tls_settings.context()
-        options: Any = {
-            "ssl_context": self._tls,
-            "keepalive_expiry": IDLE_SECONDS,
-            "network_backend": line,
-        }
-        proxy = _environment_proxy(origin) if self._trust_env else None
-        pool = (
-            httpcore.HTTPProxy(proxy_url=proxy, **options)
-            if proxy
-            else httpcore.ConnectionPool(**options)
-        )
-        return line, pool.create_connection(origin)
-
-    def _ask(
-        self,
-        line: "_Line",
-        connection: httpcore.ConnectionInterface,
-        request: httpcore.Request,
-        due: float,
-    ) -> HttpAnswer:
-        line.due = due
-        line.heard = False
-        whole = False
+    def _fresh(self, origin: Origin, proxy: "_Proxy | None", due: float) -> Line:
+        line = Line(due)
+        host = origin.host.decode("ascii")
         try:
-            response = connection.handle_request(request)
-            if any(name.lower() == b"content-encoding" for name, _ in response.headers):
-                raise Undecided("content_encoding", "the answer came compressed, unasked")
-            body = _whole_body(response.iter_stream())
-            response.close()
-            whole = True
-        except httpcore.RemoteProtocolError:
-            if not line.heard:
-                raise _Unanswered from None
-            if line.ended:
-                raise Undecided("connection_lost", "the answer ended in the middle") from None
-            raise Undecided("bad_http", "what the service sent is not HTTP/1.1") from None
-        except httpcore.LocalProtocolError:
-            raise Undecided("bad_request", "the request cannot be written as HTTP/1.1") from None
-        except httpcore.ProxyError:
-            raise Undecided("proxy", "the proxy refused") from None
-        finally:
-            if not whole:
-                connection.close()
-        if connection.is_idle():
-            self._idle.setdefault(_name_of(request.url.origin), deque()).append((line, connection))
+            if proxy is None:
+                line.connect(host, origin.port)
+            else:
+                line.connect(proxy.host, proxy.port)
+            if origin.scheme == b"https":
+                if proxy:
+                    _tunnel(line, origin, proxy)
+                if self._tls is None:
+                    self._tls = self._tls_settings.context()
+                line.start_tls(self._tls, host)
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    def _ask(self, line: Line, origin: Origin, request: bytes, head_only: bool) -> HttpAnswer:
+        try:
+            answer = line.ask(request, head_only=head_only)
+        except BaseException:
+            line.close()
+            raise
+        if line.may_be_kept:
+            self._idle.setdefault(origin, deque()).append(line)
         else:
-            connection.close()
-        headers = [(name.lower(), value) for name, value in response.headers]
-        return HttpAnswer(response.status, headers, body)
+            line.close()
+        if any(name == b"content-encoding" for name, _ in answer.headers):
+            raise Undecided("content_encoding", "the answer came compressed, unasked")
+        return HttpAnswer(answer.status, answer.headers, answer.body())
 
 
-def _name_of(origin: httpcore.Origin) -> bytes:
-    return b"%s://%s:%d" % (origin.scheme, origin.host, origin.port)
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(rb"[\x21-\x7e]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-def _whole_body(chunks: Iterable[bytes]) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise Undecided("too_large", f"the answer is longer than {MAX_BODY} bytes")
-        parts.append(chunk)
+def _written(method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes:
+    """The bytes of a request (RFC 9112). Raises Undecided (``bad_request``) for what would end a
+    line early, and with it begin a header that nobody meant."""
+    if not (_TOKEN.fullmatch(method) and _TARGET.fullmatch(target)):
+        raise Undecided("bad_request", "the method or path cannot be written as HTTP/1.1")
+    parts = [method, b" ", target, b" HTTP/1.1\r\n"]
+    for name, value in headers:
+        if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+            raise Undecided("bad_request", "a header cannot be written as HTTP/1.1")
+        parts += (name, b": ", value, b"\r\n")
+    parts += (b"\r\n", body)
     return b"".join(parts)
 
 
-def _environment_proxy(origin: httpcore.Origin) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Proxy:
+    """A proxy that the environment names; ``headers`` are what it alone is told."""
+
+    host: str
+    port: int
+    headers: Headers
+
+
+def _environment_proxy(origin: Origin) -> _Proxy | None:
+    """Raises Undecided (``proxy``) where what the environment names cannot be used."""
     from urllib.request import getproxies, proxy_bypass
 
-    proxies = getproxies()
-    scheme = origin.scheme.decode()
     if proxy_bypass(origin.host.decode()):
         return None
-    return proxies.get(scheme) or proxies.get("all")
-
-
-class _Unanswered(Exception):  # noqa: N818 - a state of the connection, handled in Http.ask
-    """The connection turned out dead: not a byte of an answer came."""
-
-
-class _Line(httpcore.NetworkBackend, httpcore.NetworkStream):
-    """One TCP or TLS connection whose every step ends at one time, ``due``.
-
-    What is written waits for the next read: a request leaves in one piece, so that "not a byte was
-    sent" and "all of it was" are the two cases there are.
-    """
-
-    def __init__(self) -> None:
-        self.due = 0.0
-        self.heard = False
-        """Whether a byte came back since this was last set to False."""
-        self.ended = False
-        self._outgoing = bytearray()
-        self._socket: socket.socket | ssl.SSLSocket | None = None
-
-    def _left(self, doing: str) -> float:
-        left = self.due - time.monotonic()
-        if left <= 0:
-            raise Undecided("deadline", f"no time was left while {doing}")
-        return left
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            self._left("looking up the name")
-            known = isinstance(error, socket.gaierror) and error.strerror
-            raise Undecided("name_not_found", f"{host}: {known or 'not a name'}") from None
-        for number, (family, kind, protocol, _, address) in enumerate(found):
-            # Each address gets a fair share of the time, so that one that drops packets does not
-            # hide the one that works.
-            share = self._left("connecting") / (len(found) - number)
-            connection = socket.socket(family, kind, protocol)
-            try:
-                connection.settimeout(share)
-                connection.connect(address)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except BaseException as error:
-                connection.close()
-                if not isinstance(error, OSError):
-                    raise
-                if number + 1 == len(found):
-                    raise _connect_failed(error, f"{host} port {port}") from None
-            else:
-                self._socket = connection
-                return self
-        raise Undecided("name_not_found", f"{host} has no address")
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        plain = self._connected()
-        if self._outgoing:
-            self._flush()
-        plain.settimeout(self._left("starting TLS"))
-        try:
-            self._socket = ssl_context.wrap_socket(plain, server_hostname=server_hostname)
-        except ssl.SSLCertVerificationError as error:
-            raise Undecided("tls", f"{server_hostname}: {error.verify_message}") from None
-        except TimeoutError:
-            raise Undecided("deadline", "no time was left while starting TLS") from None
-        except ssl.SSLError as error:
-            raise Undecided("tls", f"{server_hostname}: {error.reason or 'no TLS'}") from None
-        except OSError as error:
-            raise Undecided("tls", f"{server_hostname}: {_name(error)}") from None
-        return self
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._outgoing += buffer
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        connection = self._connected()
-        if self._outgoing:
-            self._flush()
-        try:
-            connection.settimeout(self._left("waiting for the answer"))
-            data = connection.recv(max_bytes)
-        except TimeoutError:
-            raise Undecided("deadline", "no time was left while waiting for the answer") from None
-        except ssl.SSLCertVerificationError:
-            raise
-        except OSError as error:
-            raise self._lost(error) from None
-        if data:
-            self.heard = True
-        else:
-            self.ended = True
-        return data
-
-    def _flush(self) -> None:
-        connection = self._connected()
-        outgoing, self._outgoing = self._outgoing, bytearray()
-        try:
-            connection.settimeout(self._left("sending the request"))
-            connection.sendall(outgoing)
-        except TimeoutError:
-            raise Undecided("deadline", "no time was left while sending the request") from None
-        except OSError:
-            pass  # what the service said before it closed is still to be read, and tells why
-
-    def _lost(self, error: OSError) -> Exception:
-        if self.heard:
-            return Undecided("connection_lost", f"in the middle of the answer: {_name(error)}")
-        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-            # With TLS 1.3 a refused client certificate shows only here.
-            return Undecided("tls", error.reason or "TLS failed")
-        return _Unanswered()
-
-    def _connected(self) -> socket.socket | ssl.SSLSocket:
-        assert self._socket is not None, "httpcore connects before it reads or writes"  # noqa: S101
-        return self._socket
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        if info == "ssl_object" and isinstance(self._socket, ssl.SSLSocket):
-            return self._socket
-        if info == "is_readable" and self._socket is not None:
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            return bool(poll.poll(0))
+    proxies = getproxies()
+    url = proxies.get(origin.scheme.decode()) or proxies.get("all")
+    if not url:
         return None
-
-    def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
-        raise NotImplementedError
-
-    def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
-
-
-def _connect_failed(error: OSError, where: str) -> Undecided:
-    if isinstance(error, TimeoutError):
-        return Undecided("deadline", f"no time was left while connecting to {where}")
-    if isinstance(error, ConnectionRefusedError):
-        return Undecided("connect_refused", f"nothing listens at {where}")
-    return Undecided("connect_failed", f"{where}: {_name(error)}")
+    try:
+        named = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise Undecided("proxy", "what the environment names as a proxy is no URL") from None
+    if named.scheme != "http" or not named.host:
+        raise Undecided("proxy", "a proxy is used over http:// only")
+    pair = f"{named.username}:{named.password}".encode()
+    headers = ((b"Proxy-Authorization", b"Basic " + b64encode(pair)),) if named.userinfo else ()
+    return _Proxy(named.host, named.port or 80, headers)
 
 
-def _name(error: OSError) -> str:
-    """The error by its symbol, never by a library's text: that may quote what was sent."""
-    if isinstance(error, ssl.SSLError):
-        return error.reason or "TLS failed"
-    return errno.errorcode.get(error.errno or 0, type(error).__name__)
+def _tunnel(line: Line, origin: Origin, proxy: _Proxy) -> None:
+    """Makes a line through a proxy one to ``origin`` (RFC 9110 section 9.3.6)."""
+    target = b"%s:%d" % (origin.host, origin.port)
+    request = _written(b"CONNECT", target, [(b"Host", target), *proxy.headers], b"")
+    try:
+        status = line.ask(request, head_only=True).status
+    except Unanswered:
+        raise Undecided("proxy", "the proxy closed the connection") from None
+    if not 200 <= status < 300:
+        raise Undecided("proxy", f"the proxy refused with status {status}")

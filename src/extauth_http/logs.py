@@ -5,6 +5,7 @@ is noticed at the next line. A log that cannot be written costs lines, never an 
 here raises, and nothing waits for a reader.
 """
 
+import json
 import os
 import select
 import stat
@@ -90,7 +91,9 @@ class Log:
 def _renderer(settings: LogSettings, sink: "_Sink") -> Any:
     if settings.format == "console":
         return structlog.dev.ConsoleRenderer(colors=sink.is_terminal(), timestamp_key="time")
-    return structlog.processors.JSONRenderer(ensure_ascii=False)
+    # The encoder is made once: json.dumps makes one for each event that is not all defaults.
+    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+    return structlog.processors.JSONRenderer(serializer=lambda event, **_: encode(event))
 
 
 class _Lines:

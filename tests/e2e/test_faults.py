@@ -11,7 +11,7 @@ from slixmpp.exceptions import IqError
 
 from tests.e2e.conftest import program_line
 from tests.e2e.ejabberd import ApiError, Ejabberd
-from tests.e2e.xmpp import Client, logs_in, session
+from tests.e2e.xmpp import login, logs_in, session
 from tests.integration.service import Request, Service, answering, http
 
 pytestmark = pytest.mark.e2e
@@ -73,70 +73,64 @@ class TestBrokenAtTheStart:
         self, service: Service, tmp_path: Path
     ) -> None:
         line = program_line(tmp_path, service.url, more="nonsense = 1")
-        with Ejabberd(line, pool_size=2) as ejabberd:
+        with Ejabberd(line, extauth_pool_size=2) as ejabberd:
             members = ejabberd.program_pids()
-            assert not logs_in(ejabberd.c2s_port, ALICE, "right")
+            assert not logs_in(ejabberd, ALICE, "right")
             alice = {"user": "alice", "host": "example.org"}
             assert "Database failure" in fails(ejabberd, "register", **alice, password="new")
             # ejabberd asks first whether there is such a user, and takes no answer for a no.
             assert "unknown_user" in fails(ejabberd, "change_password", **alice, newpass="new")
             program_line(tmp_path, service.url)
-            assert logs_in(ejabberd.c2s_port, ALICE, "right")
+            assert logs_in(ejabberd, ALICE, "right")
             assert ejabberd.program_pids() == members
 
     def test_the_script_is_dead_for_good(
         self, service: Service, tmp_path: Path, script: Path
     ) -> None:
-        with Ejabberd(f"{sys.executable} {script}", pool_size=2) as ejabberd:
+        with Ejabberd(f"{sys.executable} {script}", extauth_pool_size=2) as ejabberd:
             time.sleep(2)
-            assert not ejabberd.check_password("alice", "right")
+            assert not ejabberd.check_password("alice", "example.org", "right")
             (tmp_path / "url").write_text(service.url)
             time.sleep(2)
-            assert not ejabberd.check_password("alice", "right")
-            assert ejabberd.program_pids("extauth_script") == []
+            assert not ejabberd.check_password("alice", "example.org", "right")
+            assert ejabberd.program_pids() == set()
 
 
-async def storm(port: int, clients: int) -> int:
+async def storm(ejabberd: Ejabberd, clients: int) -> int:
     """How many of so many clients get in at once."""
-
-    async def one(number: int) -> bool:
-        client = Client(f"user{number}@example.org", "right")
-        let_in = await client.log_in(port)
-        await client.log_out()
-        return let_in
-
-    return sum(await asyncio.gather(*map(one, range(clients))))
+    names = [f"user{number}@example.org" for number in range(clients)]
+    return sum(await asyncio.gather(*(login(ejabberd, name, "right") for name in names)))
 
 
 class TestServiceAway:
     """The service goes away for ten seconds under forty clients and comes back."""
 
-    def away(self, ejabberd: Ejabberd, service: Service, name: str) -> tuple[bool, int]:
+    def away(self, ejabberd: Ejabberd, service: Service) -> tuple[bool, int]:
         """Whether the pool is as before, and how many of forty clients get in afterwards."""
-        assert asyncio.run(storm(ejabberd.c2s_port, 40)) == 40
-        members = ejabberd.program_pids(name)
+        assert asyncio.run(storm(ejabberd, 40)) == 40
+        members = ejabberd.program_pids()
         port = service.port
         service.__exit__()
         until = time.monotonic() + 10
         while time.monotonic() < until:
-            assert asyncio.run(storm(ejabberd.c2s_port, 40)) == 0
+            assert asyncio.run(storm(ejabberd, 40)) == 0
             time.sleep(0.5)
         with Service(right, port=port):
-            after = asyncio.run(storm(ejabberd.c2s_port, 40))
-        return ejabberd.program_pids(name) == members, after
+            after = asyncio.run(storm(ejabberd, 40))
+        return ejabberd.program_pids() == members, after
 
     def test_logins_work_again_at_once_and_no_pool_member_was_restarted(
         self, service: Service, tmp_path: Path
     ) -> None:
-        with Ejabberd(program_line(tmp_path, service.url), pool_size=4) as ejabberd:
-            assert self.away(ejabberd, service, "extauth-http") == (True, 40)
+        with Ejabberd(program_line(tmp_path, service.url), extauth_pool_size=4) as ejabberd:
+            assert self.away(ejabberd, service) == (True, 40)
 
     def test_the_script_takes_all_logins_with_it(
         self, service: Service, tmp_path: Path, script: Path
     ) -> None:
         line = f"{sys.executable} {script} {service.url}"
-        with Ejabberd(line, pool_size=4) as ejabberd:
-            unharmed, _ = self.away(ejabberd, service, "extauth_script")
+        with Ejabberd(line, extauth_pool_size=4) as ejabberd:
+            unharmed, _ = self.away(ejabberd, service)
             assert not unharmed
 
 
@@ -159,19 +153,19 @@ class TestServiceDownForWrites:
 class TestRefusedPassword:
     """The service refuses a new password."""
 
-    async def change(self, port: int) -> None:
-        async with session(port, ALICE, "right") as client:
+    async def change(self, ejabberd: Ejabberd) -> None:
+        async with session(ejabberd, ALICE, "right") as client:
             await client.change_password("too weak")
 
     def test_the_client_is_told_so(self, service: Service, tmp_path: Path) -> None:
         with Ejabberd(program_line(tmp_path, service.url)) as ejabberd, pytest.raises(IqError):
-            asyncio.run(self.change(ejabberd.c2s_port))
+            asyncio.run(self.change(ejabberd))
 
     def test_with_the_script_the_client_is_told_that_it_was_changed(
         self, service: Service, tmp_path: Path, script: Path
     ) -> None:
         with Ejabberd(f"{sys.executable} {script} {service.url}") as ejabberd:
-            asyncio.run(self.change(ejabberd.c2s_port))
+            asyncio.run(self.change(ejabberd))
 
 
 def never(_: Request, __: object) -> None:
@@ -184,20 +178,20 @@ class TestSlowService:
     def test_ejabberd_never_has_to_kill_a_pool_member(self, tmp_path: Path) -> None:
         with (
             Service(never) as service,
-            Ejabberd(program_line(tmp_path, service.url), pool_size=2) as ejabberd,
+            Ejabberd(program_line(tmp_path, service.url), extauth_pool_size=2) as ejabberd,
         ):
             members = ejabberd.program_pids()
             for _ in range(2):
-                assert not ejabberd.check_password("alice", "right")
+                assert not ejabberd.check_password("alice", "example.org", "right")
             service.behave = answering(http(200, "true"))
-            assert ejabberd.check_password("alice", "right")
+            assert ejabberd.check_password("alice", "example.org", "right")
             assert ejabberd.program_pids() == members
 
     def test_the_scripts_member_is_killed(self, tmp_path: Path, script: Path) -> None:
         with Service(never) as service:
             line = f"{sys.executable} {script} {service.url}"
-            with Ejabberd(line, pool_size=1) as ejabberd:
-                members = ejabberd.program_pids("extauth_script")
+            with Ejabberd(line, extauth_pool_size=1) as ejabberd:
+                members = ejabberd.program_pids()
                 assert len(members) == 1
-                assert not ejabberd.check_password("alice", "right")
-                assert ejabberd.program_pids("extauth_script") != members
+                assert not ejabberd.check_password("alice", "example.org", "right")
+                assert ejabberd.program_pids() != members

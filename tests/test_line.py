@@ -1,0 +1,128 @@
+"""What bytes of a service are an answer, wherever the reads happen to cut them."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from extauth_http.line import MAX_BODY, Incoming, Line, Unanswered
+from extauth_http.verdict import Undecided
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+LENGTH = HEAD + b"Content-Length: 4\r\n\r\ntrue"
+CHUNKS = (
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\ntr\r\n2;x=y\r\nue\r\n0\r\nX-Late: 1\r\n\r\n"
+)
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + LENGTH
+
+
+def taken_in(*pieces: bytes, head_only: bool = False) -> Incoming:
+    answer = Incoming(head_only)
+    for piece in pieces:
+        answer.feed(piece)
+    answer.end()
+    return answer
+
+
+@pytest.mark.parametrize("data", [LENGTH, CHUNKS, INTERIM], ids=["length", "chunks", "interim"])
+def test_an_answer_is_the_same_wherever_it_is_cut(data: bytes) -> None:
+    for cut in range(1, len(data)):
+        answer = taken_in(data[:cut], data[cut:])
+        assert (answer.status, answer.body(), answer.is_whole) == (200, b"true", True)
+        assert answer.headers[0] == (b"content-type", b"application/json")
+        assert {name for name, _ in answer.headers}.isdisjoint({b"link", b"x-late"})
+        assert answer.leaves_connection
+        assert not taken_in(data[:cut]).is_whole
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        (LENGTH, True),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", True),
+        (LENGTH.replace(b"200 OK\r\n", b"200 OK\r\nConnection: Close\r\n"), False),
+        (LENGTH.replace(b"1.1", b"1.0"), False),
+        (LENGTH + b"\r\n" + LENGTH, False),
+        (LENGTH + b"HTTP/1.1 200 OK\r\n", False),
+        (LENGTH + b"rubbish", False),
+    ],
+)
+def test_a_connection_is_kept_only_after_one_answer_and_nothing_more(
+    data: bytes, kept: bool
+) -> None:
+    answer = taken_in(data)
+    assert (answer.is_whole, answer.leaves_connection) == (True, kept)
+    assert answer.body() in (b"true", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "bad_http"),
+        (b"HTTP/9.9 200 OK\r\n\r\n", "bad_http"),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", "bad_http"),
+        (HEAD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\ntrue", "bad_http"),
+        (HEAD + b"Content-Length: -1\r\n\r\n", "bad_http"),
+        (
+            HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntrue\r\n",
+            "bad_http",
+        ),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\ntrue\r\n", "bad_http"),
+        (HEAD + b"No colon\r\n\r\n", "bad_http"),
+        (HEAD + b"X: y\r\n folded\r\n\x00: z\r\n\r\n", "bad_http"),
+        (HEAD + b"Content-Length: 999999\r\n\r\n" + b"x" * (MAX_BODY + 1), "too_large"),
+        (HEAD + b"X: " + b"x" * (2 * MAX_BODY), "too_large"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000, "too_large"),
+    ],
+)
+def test_what_is_no_bounded_http_is_no_answer(data: bytes, reason: str) -> None:
+    with pytest.raises(Undecided) as undecided:
+        taken_in(data)
+    assert undecided.value.reason == reason
+
+
+def test_an_answer_to_head_has_no_body_whatever_it_says() -> None:
+    answer = taken_in(HEAD + b"Content-Length: 4\r\n\r\n", head_only=True)
+    assert (answer.is_whole, answer.body(), answer.leaves_connection) == (True, b"", False)
+
+
+@pytest.fixture
+def served() -> "socket.socket":
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@pytest.mark.parametrize(
+    ("said", "becomes"),
+    [
+        (HEAD + b"\r\ntrue", b"true"),
+        (HEAD + b"Content-Length: 9\r\n\r\ntrue", "connection_lost"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\ntr", "connection_lost"),
+        (HEAD, "connection_lost"),
+        (b"", Unanswered),
+    ],
+)
+def test_where_the_connection_ends_decides_what_was_said(
+    served: socket.socket, said: bytes, becomes: object
+) -> None:
+    def serve() -> None:
+        connection, _ = served.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(said)
+
+    service = threading.Thread(target=serve)
+    service.start()
+    line = Line(time.monotonic() + 10)
+    line.connect("127.0.0.1", served.getsockname()[1])
+    try:
+        heard: object = line.ask(b"GET / HTTP/1.1\r\n\r\n").body()
+    except Undecided as undecided:
+        heard = undecided.reason
+    except Unanswered as unanswered:
+        heard = type(unanswered)
+    assert heard == becomes
+    assert not line.may_be_kept
+    line.close()
+    service.join()
+    served.close()
