@@ -12,7 +12,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGURATIONS = [
     pytest.param(block, id=f"{page.name}-{number}")
     for page in PAGES
-    for number, block in enumerate(re.findall(r"```toml\n(.*?)```", page.read_text(), re.S))
+    for number, block in enumerate(re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL))
     if "[backend]" in block or "[hosts" in block
 ]
 
@@ -45,7 +45,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_documented_backend_is_python() -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/backends.md").read_text(), re.S)
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/backends.md").read_text(), re.DOTALL
+    )
     lines = block.splitlines()
     indent = len(lines[0]) - len(lines[0].lstrip())
     compile("\n".join(line[indent:] for line in lines), "backends.md", "exec")
