@@ -13,6 +13,10 @@ RETRY_SECONDS = 1.0
 """How often a broken configuration is tried again though its file is as it was: the fault may lie
 in a secret file, a permission or a package."""
 
+READINGS = 3
+"""How often a configuration is read again because it names files whose state was not looked at
+before; more only where it is rewritten all the while."""
+
 REMIND_SECONDS = 60.0
 
 Signature = tuple[tuple[int, int, int, int] | None, ...]
@@ -48,7 +52,10 @@ class Live:
 
     def reload_aside(self) -> None:
         """``reload`` in a thread of its own: a package that is imported by it may do anything."""
-        threading.Thread(target=self.reload, name="reload", daemon=True).start()
+        try:
+            threading.Thread(target=self.reload, name="reload", daemon=True).start()
+        except RuntimeError:  # the machine has no thread to give
+            self.reload()
 
     def reload(self) -> None:
         """Reads the configuration. What is wrong with it is logged; what worked is kept.
@@ -64,24 +71,35 @@ class Live:
             self._lock.release()
 
     def _reload(self) -> None:
-        file = config_file(self._argument)
-        self._files = list(dict.fromkeys([*([file] if file else []), *self._files]))
-        self._seen = before = self._signature()
         self._next_try = time.monotonic() + RETRY_SECONDS
         try:
-            settings = load(file)
+            file = config_file(self._argument)
+            settings = self._read(file)
             self._use(settings, Decider(settings), file)
-            if before[:1] != self._seen[:1]:
-                self._seen = None  # it was written while it was read: once more
         except BadSettings as bad:
             self._refuse(bad)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a backend may do anything
-            self._refuse(BadSettings([f"{file}: a backend failed: {type(error).__name__}"]))
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may do anything
+            self._refuse(BadSettings([f"reading the configuration failed: {type(error).__name__}"]))
+
+    def _read(self, file: Path | None) -> Settings:
+        """The settings. ``_seen`` tells how their files were before they were read, so that what
+        is written meanwhile is a change at the next packet."""
+        itself = [file] if file else []
+        before = [*itself, *self._files]
+        for _ in range(READINGS):
+            self._files = list(dict.fromkeys(before))
+            self._seen = seen = self._signature()
+            settings = load(file)
+            states = dict(zip(self._files, seen, strict=True))
+            before = [*itself, *settings.files()]
+            if states.keys() >= set(before):
+                break
+        self._files = list(dict.fromkeys(before))
+        self._seen = tuple(states.get(each) for each in self._files)
+        return settings
 
     def _use(self, settings: Settings, decider: Decider, file: Path | None) -> None:
         first = isinstance(self._decider, Undecidable)
-        self._files = [*([file] if file else []), *settings.files()]
-        self._seen = self._signature()
         before, self._decider = self._decider, decider
         self._problems = []
         before.close()
