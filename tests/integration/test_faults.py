@@ -64,7 +64,7 @@ ANSWERS: dict[str, tuple[Behaviour, str]] = {
     ),
     "broken chunks": (sending(CHUNKED + b"zz\r\ntrue\r\n0\r\n\r\n", then_close=False), "bad_http"),
     "not HTTP": (sending(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", then_close=False), "bad_http"),
-    "endless headers": (sending(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000), "bad_http"),
+    "endless headers": (sending(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000), "too_large"),
 }
 
 
