@@ -96,6 +96,7 @@ class Watch:
                     break
                 self._stop = False
                 self._on_stop()
+                continue
             self._sleep()
             if self._hangup:
                 self._hangup = False
