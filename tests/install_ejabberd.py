@@ -1,68 +1,122 @@
-"""Puts Debian's ejabberd, and what else the tests need of Debian, on the machine.
+"""Installs what the tests need from Debian: `make test` runs this first.
 
-Run by ``make test``. Nothing is started, and where ejabberd runs or is configured already nothing
-is touched. Where a package cannot be had one line says why; in CI that is a failure.
+Nothing that runs on this machine is touched: no service of a package is started or left enabled,
+no package is removed, and a package of which the machine has a configuration of its own is left
+to its owner. Where a package cannot be had, one line says why and its tests are skipped; with
+`CI=true` in the environment that is a failure instead.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-NEEDED = {
-    "ejabberd": "/usr/sbin/ejabberdctl",
-    "nginx-light": "/usr/sbin/nginx",
-    "strace": "/usr/bin/strace",
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package, how to tell that it is there, and what it would bring to life."""
+
+    name: str
+    present: str  # a file of it, as a glob below /
+    configuration: Path  # a folder that is there only where somebody uses the package
+    services: tuple[str, ...]
+
+
+EJABBERD_APP = "usr/lib/*/ejabberd-*/ebin/ejabberd.app"
+PACKAGES = (
+    Package(
+        "ejabberd",
+        EJABBERD_APP,
+        Path("/etc/ejabberd"),
+        ("ejabberd.service", "epmd.service", "epmd.socket"),
+    ),
+    Package("nginx-light", "usr/sbin/nginx", Path("/etc/nginx"), ("nginx.service",)),
+)
+
+# policy-rc.d is what Debian's packages ask before they start a service (101: do not). The
+# machine's own is put back whatever happens.
+INSTALL = """
+policy=/usr/sbin/policy-rc.d
+aside=$(mktemp -d)
+put_back() {
+    rm -f "$policy"
+    if [ -e "$aside/policy-rc.d" ]; then mv "$aside/policy-rc.d" "$policy"; fi
+    rm -rf "$aside"
 }
-"""The packages, each with a file that shows that it is there."""
+trap put_back EXIT
+trap 'exit 1' HUP INT TERM
+if [ -e "$policy" ]; then cp -p "$policy" "$aside/policy-rc.d"; fi
+printf '#!/bin/sh\\nexit 101\\n' >"$policy"
+chmod 755 "$policy"
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q -o DPkg::Lock::Timeout=300 update || echo 'apt-get update failed' >&2
+apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove install "$@"
+"""
 
-POLICY = Path("/usr/sbin/policy-rc.d")
-"""Debian asks this program before a package starts its service; exit code 101 says no."""
+
+def missing() -> list[Package]:
+    return [package for package in PACKAGES if not any(Path("/").glob(package.present))]
 
 
-def missing() -> list[str]:
-    """The packages that are not on this machine."""
-    return [name for name, file in NEEDED.items() if not Path(file).exists()]
+def as_root() -> list[str] | None:
+    """The words before a command that make root run it; None where that is not possible."""
+    if os.geteuid() == 0:
+        return []
+    sudo = ["sudo", "-n"]
+    if (
+        shutil.which("sudo")
+        and subprocess.run([*sudo, "true"], capture_output=True).returncode == 0
+    ):
+        return sudo
+    return None
+
+
+def is_running_ejabberd(cmdline: Path) -> bool:
+    try:
+        words = cmdline.read_bytes().split(b"\0")
+    except OSError:  # it is gone by now
+        return False
+    return words[0].endswith(b"/beam.smp") and b"ejabberd" in words
+
+
+def obstacle(packages: list[Package]) -> str | None:
+    """Why these packages must not or cannot be installed here."""
+    if not shutil.which("apt-get"):
+        return "no apt-get on this machine"
+    if as_root() is None:
+        return "neither root nor a sudo that asks for no password"
+    for package in packages:
+        if package.configuration.exists():
+            return f"{package.configuration} is there: this machine has a set-up of its own"
+    if any(map(is_running_ejabberd, Path("/proc").glob("[0-9]*/cmdline"))):
+        return "an ejabberd is running on this machine"
+    return None
+
+
+def install(packages: list[Package]) -> None:
+    root = as_root() or []
+    names = [package.name for package in packages]
+    subprocess.run([*root, "sh", "-euc", INSTALL, "sh", *names], stdin=subprocess.DEVNULL)
+    installed = [package for package in packages if package not in missing()]
+    services = [service for package in installed for service in package.services]
+    if services and shutil.which("systemctl"):
+        # Debian enables a package's services for the next boot.
+        subprocess.run([*root, "systemctl", "disable", "--quiet", *services])
 
 
 def main() -> int:
     packages = missing()
     if not packages:
         return 0
-    problem = install(packages)
-    if problem is None:
-        return 0
-    print(f"tests that need {', '.join(packages)} are skipped: {problem}", file=sys.stderr)
-    return 1 if os.environ.get("CI") else 0
-
-
-def install(packages: list[str]) -> str | None:
-    """Installs without starting anything; the reason why it could not, or None."""
-    if os.geteuid() != 0:
-        return f"not root; as root: apt-get install {' '.join(packages)}"
-    if not shutil.which("apt-get"):
-        return "no apt-get on this machine"
-    before = POLICY.read_bytes() if POLICY.exists() else None
-    mode = POLICY.stat().st_mode if before is not None else 0
-    try:
-        POLICY.write_text("#!/bin/sh\nexit 101\n")
-        POLICY.chmod(0o755)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "update", "-qq"],
-            ["apt-get", "install", "-qq", "--no-install-recommends", *packages],
-        ):
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, check=False
-            )
-        return None if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
-    finally:
-        if before is None:
-            POLICY.unlink(missing_ok=True)
-        else:
-            POLICY.write_bytes(before)
-            POLICY.chmod(mode)
+    reason = obstacle(packages)
+    if reason is None:
+        install(packages)
+        reason = "apt-get could not install it"
+    for package in missing():
+        print(f"tests: no {package.name}: {reason}", file=sys.stderr)
+    return 1 if missing() and os.environ.get("CI") == "true" else 0
 
 
 if __name__ == "__main__":

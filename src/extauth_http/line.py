@@ -139,8 +139,8 @@ class Line:
             connection.sendall(request)
         except TimeoutError:
             raise Undecided("deadline", "no time was left while sending the request") from None
-        except OSError as error:
-            raise self._lost(error) from None
+        except OSError:
+            pass  # what the service said before it closed is still to be read, and tells why
 
     def _receive(self) -> bytes:
         connection = self._connected()

@@ -1,71 +1,122 @@
-"""A real ejabberd for a test: unprivileged, in a folder of its own, on free loopback ports."""
+"""A real ejabberd for a test: beside any other, on loopback, gone with all it started.
+
+    with Ejabberd("extauth-http run --config /tmp/x.toml") as server:
+        assert server.api("check_password", user="a", host="example.org", password="b") == 0
+
+No epmd is asked or started (the node gets a port of its own), and every process of it carries the
+server's own folder as HOME, by which it is found again when the server stops.
+"""
 
 import contextlib
 import json
 import os
-import shutil
+import shlex
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-ROOT = Path(os.environ.get("EJABBERD_ROOT", "/"))
-"""The root of the system that ejabberd is taken from: this machine, or a chroot."""
+from tests.install_ejabberd import EJABBERD_APP
 
-START_SECONDS = 30
+ROOT = Path(os.environ.get("EXTAUTH_HTTP_TEST_EJABBERD_ROOT", "/"))
+START = 30.0  # seconds until it must answer
+STOP = 10.0  # seconds for its orderly end
+LEFT_OVER = 2.0  # seconds more for what it started, until that is killed
+
+MODULES: Mapping[str, Mapping[str, Any]] = {
+    "mod_admin_extra": {},
+    "mod_disco": {},
+    "mod_offline": {},
+    "mod_register": {},
+    "mod_roster": {},
+}
+
+# Private mounts: they are gone with the process, whatever happens to it.
+ENTER_ROOT = """
+root=$1 tmp=$2
+shift 2
+mkdir -p "$root$tmp"
+mount --bind "$tmp" "$root$tmp"
+mount -t proc proc "$root/proc"
+exec chroot "$root" "$@"
+"""
 
 
-def ebin() -> Path | None:
-    """The folder of ejabberd's code as seen from ROOT, or None where there is no ejabberd."""
-    found = sorted(ROOT.glob("usr/lib/*/ejabberd-*/ebin/ejabberd.app"))
-    return Path("/") / found[-1].parent.relative_to(ROOT) if found else None
+class ApiError(Exception):
+    """ejabberd's admin API answered with another status than 200."""
+
+    def __init__(self, command: str, status: int, body: str) -> None:
+        super().__init__(f"{command}: status {status}: {body}")
+        self.status = status
+        self.body = body
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens at."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+def ebin(root: Path = ROOT) -> str | None:
+    """The folder of ejabberd's beam files as seen from within `root`; None where there is none."""
+    found = sorted(root.glob(EJABBERD_APP))
+    return f"/{found[0].parent.relative_to(root)}" if found else None
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback TCP ports that nobody listens on at this moment."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
 
 
 class Ejabberd:
-    """A running server; use it with ``with``.
+    """One ejabberd, from `with` to its end.
 
-    ``options`` go into ``ejabberd.yml`` over the ones that stand here. ``whole`` is used instead
-    of all of them: its listeners get free ports, ``c2s_port`` and ``api_port`` the first of each.
+    `extauth_program` is a command line as in ejabberd.yml (`shlex.join` makes one of a list).
+    `options` are merged over the top level of ejabberd.yml; `modules` replaces MODULES. `root` is
+    the file system that ejabberd is taken from; the program runs in this one all the same.
     """
 
     def __init__(
         self,
-        program: str | None = None,
+        extauth_program: str,
         *,
-        hosts: Sequence[str] = ("example.org",),
-        pool_size: int = 1,
-        use_cache: bool = False,
-        modules: Mapping[str, Any] | None = None,
+        hosts: list[str] | None = None,
+        extauth_pool_size: int = 1,
+        auth_use_cache: bool = False,
+        modules: Mapping[str, Mapping[str, Any]] = MODULES,
         options: Mapping[str, Any] | None = None,
-        whole: Mapping[str, Any] | None = None,
-        environment: Mapping[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="ejabberd-"))
-        self.folder.chmod(0o755)
-        self.c2s_port, self.api_port, self._epmd_port = free_port(), free_port(), free_port()
-        self.hosts = list(hosts)
-        self._environment = dict(environment or {})
-        self._process: subprocess.Popen[bytes] | None = None
-        config: dict[str, Any] = {
-            "hosts": self.hosts,
+        self.root = root
+        self.c2s_port, self.api_port, self._node_port = free_ports(3)
+        self.node = f"extauth{self._node_port}@localhost"
+        if root != Path("/"):
+            # Out of the other root again: the program under test and its Python live in this one.
+            here = shlex.join(["nsenter", "--target", str(os.getpid()), "--root", "--wd", "--"])
+            extauth_program = f"{here} {extauth_program}"
+        self.config: dict[str, Any] = {
+            "hosts": hosts or ["example.org"],
             "loglevel": "info",
+            "auth_method": ["external"],
+            "auth_use_cache": auth_use_cache,
+            "extauth_program": extauth_program,
+            "extauth_pool_size": extauth_pool_size,
+            "registration_timeout": "infinity",
+            # Nothing leaves this machine.
+            "acme": {"auto": False},
+            "s2s_access": "none",
             "listen": [
-                {"port": self.c2s_port, "ip": "127.0.0.1", "module": "ejabberd_c2s"},
+                {
+                    "port": self.c2s_port,
+                    "ip": "127.0.0.1",
+                    "module": "ejabberd_c2s",
+                    "starttls": False,
+                },
                 {
                     "port": self.api_port,
                     "ip": "127.0.0.1",
@@ -73,178 +124,159 @@ class Ejabberd:
                     "request_handlers": {"/api": "mod_http_api"},
                 },
             ],
-            "auth_use_cache": use_cache,
             "api_permissions": {
-                "tests": {"who": {"ip": "127.0.0.1/8"}, "what": ["*"]},
+                "the test": {
+                    "from": ["mod_http_api"],
+                    "who": {"ip": "127.0.0.1/32"},
+                    "what": "*",
+                }
             },
-            "modules": {
-                "mod_admin_extra": {},
-                "mod_disco": {},
-                "mod_http_api": {},
-                "mod_offline": {},
-                "mod_register": {"ip_access": "all"},
-                "mod_roster": {},
-                **(modules or {}),
-            },
+            "modules": modules,
+            **(options or {}),
         }
-        if program is not None:
-            config |= {
-                "auth_method": ["external"],
-                "extauth_program": program,
-                "extauth_pool_size": pool_size,
-            }
-        config |= options or {}
-        if whole is not None:
-            config = {**whole, "listen": [self._on_free_port(each) for each in whole["listen"]]}
-            self.hosts = config["hosts"]
-        self.config = self.folder / "ejabberd.yml"
-        self.config.write_text(json.dumps(config, indent=2))
-
-    def _on_free_port(self, listener: Mapping[str, Any]) -> dict[str, Any]:
-        ports = {"ejabberd_c2s": self.c2s_port, "ejabberd_http": self.api_port}
-        port = ports.get(listener["module"]) or free_port()
-        return {**listener, "port": port, "ip": "127.0.0.1"}
 
     def __enter__(self) -> Self:
-        code = ebin()
-        assert code is not None, "no ejabberd on this machine"
-        log = self.folder / "log"
-        log.mkdir()
-        node = f"e{self.c2s_port}@localhost"
-        command = [
-            *(["chroot", str(ROOT)] if Path("/") != ROOT else []),
-            "erl",
-            "-noinput",
-            "-sname",
-            node,
-            "-setcookie",
-            "C",
-            "-mnesia",
-            "dir",
-            f'"{self.folder}/spool"',
-            "-ejabberd",
-            "config",
-            f'"{self.config}"',
-            "log_path",
-            f'"{log}/ejabberd.log"',
-            "-pa",
-            str(code),
-            "-s",
-            "ejabberd",
-        ]
-        environment = {
-            "PATH": os.environ["PATH"] + ":/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": str(self.folder),
-            "LANG": "C.UTF-8",
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self._epmd_port),
-            "EJABBERD_CONFIG_PATH": str(self.config),
-            **self._environment,
-        }
-        output = os.open(self.folder / "erl.out", os.O_WRONLY | os.O_CREAT)
-        self._process = subprocess.Popen(
-            command,
-            cwd="/",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        self._temporary = tempfile.TemporaryDirectory(prefix="ejabberd-")
+        self.folder = Path(self._temporary.name)
+        self._http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.api_port}/api/", timeout=60.0, trust_env=False
         )
-        os.close(output)
         try:
-            self._wait_until_up()
+            self._start()
+            self._wait_until_started()
         except BaseException:
             self._stop()
             raise
         return self
 
-    def _wait_until_up(self) -> None:
-        assert self._process is not None
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(OSError, httpx.HTTPError, ApiError):
-                socket.create_connection(("127.0.0.1", self.c2s_port), 1).close()
-                self.api("status")
-                return
-            time.sleep(0.05)
-        output = (self.folder / "erl.out").read_text(errors="replace")
-        raise AssertionError(f"ejabberd did not start:\n{output[-3000:]}\n{self.log()[-3000:]}")
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        if error is not None:
-            print(self.log()[-5000:])
         self._stop()
 
-    def _stop(self) -> None:
-        assert self._process is not None
-        for process in (self._process.pid, *self._epmd()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _epmd(self) -> list[int]:
-        """The port mapper that this node started for itself."""
-        return [
-            pid
-            for pid, command, variables in _processes()
-            if "epmd" in command and f"ERL_EPMD_PORT={self._epmd_port}" in variables
-        ]
-
-    def program_pids(self, name: str = "extauth") -> list[int]:
-        """The pool members, by a word of their command line."""
-        assert self._process is not None
-        return sorted(
-            pid
-            for pid, command, variables in _processes()
-            if name in command
-            and f"ERL_EPMD_PORT={self._epmd_port}" in variables
-            and "beam" not in command
-            and not command.startswith(("/bin/sh", "sh\0"))
-        )
-
     def api(self, command: str, **arguments: Any) -> Any:
-        """One command of ejabberd's admin API. Raises ApiError with what it answered."""
-        answer = httpx.post(
-            f"http://127.0.0.1:{self.api_port}/api/{command}",
-            json=arguments,
-            timeout=70,
-            trust_env=False,
-        )
-        if answer.status_code != 200:
-            raise ApiError(f"{command}: {answer.status_code} {answer.text}")
+        """The decoded answer to a command of the admin API; ApiError unless its status is 200.
+
+        Commands that only succeed or fail answer 0 or 1, as a program's exit code.
+        """
+        answer = self._http.post(command, json=arguments)
+        if answer.status_code != httpx.codes.OK:
+            raise ApiError(command, answer.status_code, answer.text)
         return answer.json()
 
-    def check_password(self, user: str, password: str, host: str | None = None) -> bool:
-        """Whether ejabberd lets this user in."""
-        answer = self.api(
-            "check_password", user=user, host=host or self.hosts[0], password=password
-        )
-        return bool(answer == 0)
+    def check_password(self, user: str, host: str, password: str) -> bool:
+        return bool(self.api("check_password", user=user, host=host, password=password) == 0)
 
     def log(self) -> str:
-        """ejabberd's own log."""
-        file = self.folder / "log" / "ejabberd.log"
-        return file.read_text(errors="replace") if file.exists() else ""
+        """ejabberd's log so far."""
+        path = self.folder / "log" / "ejabberd.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def program_pids(self) -> set[int]:
+        """The pool members that run at this moment."""
+        own = {pid: _executable(pid) for pid in self._processes()}
+        return {
+            pid
+            for pid, executable in own.items()
+            if "/erlang/" not in executable
+            and own.get(_parent(pid), "").endswith("/erl_child_setup")
+        }
+
+    def _start(self) -> None:
+        code = ebin(self.root)
+        if code is None:
+            raise FileNotFoundError(f"no ejabberd in {self.root}: run `make test`")
+        for name in ("spool", "log"):
+            (self.folder / name).mkdir()
+        yml = self.folder / "ejabberd.yml"
+        yml.write_text(json.dumps(self.config, indent=2))  # JSON is YAML
+        words = ["erl", "-noinput", "-sname", self.node, "-setcookie", os.urandom(16).hex()]
+        words += ["-start_epmd", "false", "-erl_epmd_port", str(self._node_port)]
+        words += ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]
+        words += ["-mnesia", "dir", f'"{self.folder / "spool"}"']
+        words += ["-ejabberd", "config", f'"{yml}"']
+        words += ["log_path", f'"{self.folder / "log" / "ejabberd.log"}"']
+        words += ["-pa", code, "-s", "ejabberd"]
+        if self.root != Path("/"):
+            enter = ["sh", "-euc", ENTER_ROOT, "sh", str(self.root), str(self.folder.parent)]
+            words = ["unshare", "--mount", "--propagation", "private", *enter, *words]
+        with (self.folder / "log" / "erl.out").open("wb") as output:
+            self._erl = subprocess.Popen(
+                words,
+                cwd=self.folder,
+                env={
+                    **os.environ,
+                    "HOME": str(self.folder),
+                    "EJABBERD_CONFIG_PATH": str(yml),
+                    "ERL_CRASH_DUMP_SECONDS": "0",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the tests: they stop it in order
+            )
+
+    def _wait_until_started(self) -> None:
+        deadline = time.monotonic() + START
+        seen = "nothing"
+        while time.monotonic() < deadline and self._erl.poll() is None:
+            try:
+                seen = self._http.post("status", json={}).text
+                socket.create_connection(("127.0.0.1", self.c2s_port), timeout=1).close()
+            except (httpx.TransportError, OSError) as error:
+                seen = repr(error)
+            else:
+                if f"node {self.node} is started" in seen:  # and not somebody else's server
+                    return
+            time.sleep(0.05)
+        output = (self.folder / "log" / "erl.out").read_text(errors="replace")
+        raise RuntimeError(
+            f"ejabberd did not start (exit code {self._erl.poll()}, last seen: {seen})\n"
+            f"{output[-2000:]}\n{self.log()[-4000:]}"
+        )
+
+    def _stop(self) -> None:
+        if hasattr(self, "_erl"):
+            self._erl.terminate()  # Erlang's orderly end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._erl.wait(STOP)
+            deadline = time.monotonic() + LEFT_OVER
+            while any(self._processes()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            while left_over := list(self._processes()):
+                for pid in left_over:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+            self._erl.wait()
+        self._http.close()
+        self._temporary.cleanup()
+
+    def _processes(self) -> Iterator[int]:
+        """Everything that this ejabberd started, orphans too: each has the folder as its HOME."""
+        mark = f"HOME={self.folder}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (process / "environ").read_bytes()
+            except OSError:  # gone, or somebody else's
+                continue
+            if mark in environment.split(b"\0"):
+                yield int(process.name)
 
 
-class ApiError(Exception):
-    """ejabberd's API did not answer with 200."""
+def _executable(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
 
 
-def _processes() -> list[tuple[int, str, str]]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                command = (entry / "cmdline").read_text(errors="replace")
-                found.append(
-                    (int(entry.name), command, (entry / "environ").read_text(errors="replace"))
-                )
-    return found
+def _parent(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])

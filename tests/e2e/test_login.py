@@ -26,15 +26,15 @@ def test_a_changed_credential_counts_from_the_very_next_login(
 ) -> None:
     first = service.issue(ALICE)
     with Ejabberd(program) as ejabberd:
-        assert logs_in(ejabberd.c2s_port, ALICE, first)
+        assert logs_in(ejabberd, ALICE, first)
         service.revoke(first)
-        assert not logs_in(ejabberd.c2s_port, ALICE, first)
+        assert not logs_in(ejabberd, ALICE, first)
         second = service.issue(ALICE)
-        assert logs_in(ejabberd.c2s_port, ALICE, second)
+        assert logs_in(ejabberd, ALICE, second)
         ejabberd.api("change_password", user="alice", host="example.org", newpass="new:password")
-        assert not logs_in(ejabberd.c2s_port, ALICE, "wonder:land")
-        assert not logs_in(ejabberd.c2s_port, ALICE, second)
-        assert logs_in(ejabberd.c2s_port, ALICE, "new:password")
+        assert not logs_in(ejabberd, ALICE, "wonder:land")
+        assert not logs_in(ejabberd, ALICE, second)
+        assert logs_in(ejabberd, ALICE, "new:password")
 
 
 def test_with_ejabberds_own_cache_the_old_credential_stays_and_the_new_one_is_refused(
@@ -42,33 +42,33 @@ def test_with_ejabberds_own_cache_the_old_credential_stays_and_the_new_one_is_re
 ) -> None:
     """What ``auth_use_cache: false`` is for, and what shows that the test above can fail."""
     first = service.issue(ALICE)
-    with Ejabberd(program, use_cache=True) as ejabberd:
-        assert logs_in(ejabberd.c2s_port, ALICE, first)
+    with Ejabberd(program, auth_use_cache=True) as ejabberd:
+        assert logs_in(ejabberd, ALICE, first)
         service.revoke(first)
-        assert logs_in(ejabberd.c2s_port, ALICE, first)
-        assert not logs_in(ejabberd.c2s_port, ALICE, service.issue(ALICE))
+        assert logs_in(ejabberd, ALICE, first)
+        assert not logs_in(ejabberd, ALICE, service.issue(ALICE))
 
 
 @pytest.mark.parametrize("password", ["a:b::c:", "pass wörd 😀", "x" * 8000])
 def test_any_password_arrives_whole(service: TokenService, program: str, password: str) -> None:
     service.add("bob@example.org", password)
     with Ejabberd(program) as ejabberd:
-        assert logs_in(ejabberd.c2s_port, "bob@example.org", password)
-        assert not logs_in(ejabberd.c2s_port, "bob@example.org", password[:-1])
+        assert logs_in(ejabberd, "bob@example.org", password)
+        assert not logs_in(ejabberd, "bob@example.org", password[:-1])
 
 
 def test_a_user_who_changes_the_password_is_told_the_truth(
     service: TokenService, program: str
 ) -> None:
-    async def change(port: int) -> None:
-        async with session(port, ALICE, "wonder:land") as client:
+    async def change(ejabberd: Ejabberd) -> None:
+        async with session(ejabberd, ALICE, "wonder:land") as client:
             await client.change_password("new")
             assert Store(service.db).remove(ALICE)
             with pytest.raises(IqError):
                 await client.change_password("newer")
 
     with Ejabberd(program) as ejabberd:
-        asyncio.run(change(ejabberd.c2s_port))
+        asyncio.run(change(ejabberd))
 
 
 def test_users_are_registered_and_removed_through_the_service(
@@ -76,20 +76,20 @@ def test_users_are_registered_and_removed_through_the_service(
 ) -> None:
     with Ejabberd(program) as ejabberd:
         ejabberd.api("register", user="carol", host="example.org", password="first")
-        assert ejabberd.check_password("carol", "first")
+        assert ejabberd.check_password("carol", "example.org", "first")
         with pytest.raises(ApiError, match="already registered"):
             ejabberd.api("register", user="carol", host="example.org", password="second")
         assert ejabberd.api("check_account", user="carol", host="example.org") == 0
         ejabberd.api("unregister", user="carol", host="example.org")
         assert ejabberd.api("check_account", user="carol", host="example.org") == 1
-        assert not ejabberd.check_password("carol", "first")
+        assert not ejabberd.check_password("carol", "example.org", "first")
 
 
 def test_no_credential_is_in_the_log(service: TokenService, program: str, tmp_path: Path) -> None:
     token = service.issue(ALICE)
     with Ejabberd(program) as ejabberd:
-        assert logs_in(ejabberd.c2s_port, ALICE, token)
-        assert not logs_in(ejabberd.c2s_port, ALICE, "hunter2hunter2")
+        assert logs_in(ejabberd, ALICE, token)
+        assert not logs_in(ejabberd, ALICE, "hunter2hunter2")
         ejabberd.api("change_password", user="alice", host="example.org", newpass="swordfish")
     log = (tmp_path / "log").read_text()
     answers = [line for line in map(json.loads, log.splitlines()) if line["event"] == "answer"]
@@ -113,9 +113,14 @@ def test_the_example_configuration_starts_and_lets_nobody_in_without_tls(
     certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "ejabberd.pem"))
     example = yaml.safe_load(EXAMPLE.read_text())
     example |= {"extauth_program": program, "certfiles": [str(tmp_path / "ejabberd.pem")]}
-    with Ejabberd(whole=example) as ejabberd:
-        assert logs_in(ejabberd.c2s_port, ALICE, "wonder:land", authority=tmp_path / "ca.pem")
-        assert not logs_in(ejabberd.c2s_port, ALICE, "wrong", authority=tmp_path / "ca.pem")
+    server = Ejabberd(program)
+    ports = {"ejabberd_c2s": server.c2s_port, "ejabberd_http": server.api_port}
+    for listener in example["listen"]:
+        listener |= {"port": ports[listener["module"]], "ip": "127.0.0.1"}
+    server.config = example
+    with server as ejabberd:
+        assert logs_in(ejabberd, ALICE, "wonder:land", authority=tmp_path / "ca.pem")
+        assert not logs_in(ejabberd, ALICE, "wrong", authority=tmp_path / "ca.pem")
         features = stream_features(ejabberd.c2s_port, "example.org")
         assert "<required/>" in features
         assert "PLAIN" not in features

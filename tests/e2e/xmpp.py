@@ -1,89 +1,145 @@
-"""A real XMPP client: slixmpp, over plain TCP to a server on this machine."""
+"""XMPP clients for a test, by slixmpp, without TLS.
+
+async with session(server, "ada@example.org", "secret") as ada:
+    ada.send("bob@example.org", "hello")
+    stanza = await ada.receive()
+"""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import slixmpp
+from slixmpp import JID, ClientXMPP, Message
 
-SECONDS = 15
+from tests.e2e.ejabberd import Ejabberd
+
+TIMEOUT = 40.0  # seconds: ejabberd itself waits 30 for its extauth program
+
+# Never used, and made once: slixmpp would load all of the machine's authorities for each client.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class Client(slixmpp.ClientXMPP):
-    """One session. ``said`` collects the bodies of messages that come in.
+class LoginRefusedError(Exception):
+    """The server did not let the client in; the message is the SASL condition (RFC 6120, 6.5)."""
 
-    With ``authority``, a PEM file, it insists on TLS and on a certificate that comes from there;
-    without, it does not use TLS.
+
+class Session:
+    """A client that is logged in, until `close` or until the server ends it (`ended`)."""
+
+    def __init__(self, client: ClientXMPP) -> None:
+        self.jid = str(client.boundjid)
+        self.ended = asyncio.Event()
+        self._client = client
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        client.add_event_handler("message", self._messages.put_nowait)
+        client.add_event_handler("disconnected", lambda _: self.ended.set())
+        client.send_presence()
+
+    def send(self, to: str, body: str) -> None:
+        self._client.send_message(mto=JID(to), mbody=body, mtype="chat")
+
+    async def receive(self, timeout: float = TIMEOUT) -> Message:
+        """The next message: `["body"]`, `["from"]`, and `["type"]`, which may be error."""
+        return await asyncio.wait_for(self._messages.get(), timeout)
+
+    async def change_password(self, new: str) -> None:
+        """In-band (XEP-0077, 3.3). Raises slixmpp's IqError where the server says no."""
+        registration = self._client.plugin["xep_0077"]
+        await registration.change_password(new, timeout=TIMEOUT)  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        if not self.ended.is_set():
+            await self._client.disconnect()
+
+
+async def open_session(
+    server: Ejabberd,
+    jid: str,
+    password: str,
+    timeout: float = TIMEOUT,
+    authority: Path | None = None,
+) -> Session:
+    """Log in with SASL PLAIN. Raises LoginRefusedError, or TimeoutError after `timeout` seconds.
+
+    With `authority`, a PEM file, over TLS only, and with a certificate that comes from there.
     """
+    plain = authority is None
+    client = ClientXMPP(
+        jid,
+        password,
+        plugin_config={"feature_mechanisms": {"unencrypted_plain": plain}},
+        sasl_mech="PLAIN",
+        ssl_context=_NO_TLS if plain else ssl.create_default_context(cafile=authority),
+    )
+    client.enable_starttls = not plain
+    client.enable_direct_tls = False
+    client.enable_plaintext = plain
+    client.register_plugin("xep_0077", {"create_account": False})
 
-    def __init__(self, jid: str, password: str, authority: Path | None = None) -> None:
-        plain = authority is None
-        super().__init__(
-            jid, password, plugin_config={"feature_mechanisms": {"unencrypted_plain": plain}}
-        )
-        self.enable_direct_tls = False
-        self.enable_starttls = not plain
-        self.enable_plaintext = plain
-        self.ca_certs = authority
-        self.register_plugin("xep_0077")
-        loop = asyncio.get_running_loop()
-        self.outcome: asyncio.Future[bool] = loop.create_future()
-        self.gone = asyncio.Event()
-        self.said: asyncio.Queue[str] = asyncio.Queue()
-        self.add_event_handler("session_start", lambda _: self._came_to(True))
-        self.add_event_handler("failed_all_auth", lambda _: self._came_to(False))
-        self.add_event_handler("disconnected", lambda _: self._left())
-        self.add_event_handler("message", lambda message: self.said.put_nowait(message["body"]))
+    outcome: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
-    def _came_to(self, outcome: bool) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(outcome)
+    def settle(refusal: str | None) -> None:
+        if not outcome.done():
+            outcome.set_result(refusal)
 
-    def _left(self) -> None:
-        self.gone.set()
-        self._came_to(False)
-
-    async def log_in(self, port: int) -> bool:
-        """Whether the server let it in."""
-        self.connect("127.0.0.1", port)
-        return await asyncio.wait_for(asyncio.shield(self.outcome), SECONDS)
-
-    async def log_out(self) -> None:
-        self.auto_reconnect = False
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(_wait(self.disconnect(wait=0.5)), 3)
-
-    async def change_password(self, password: str) -> None:
-        """XEP-0077. Raises slixmpp's IqError where the server says that it did not work."""
-        registration: Any = self.plugin["xep_0077"]
-        await registration.change_password(password, timeout=SECONDS)
-
-
-async def _wait(thing: Any) -> None:
-    if thing is not None:
-        await thing
-
-
-@contextlib.asynccontextmanager
-async def session(port: int, jid: str, password: str) -> AsyncIterator[Client]:
-    """A client that is logged in."""
-    client = Client(jid, password)
-    assert await client.log_in(port), f"{jid} was refused"
+    client.add_event_handler("session_start", lambda _: settle(None))
+    client.add_event_handler("failed_auth", lambda stanza: settle(stanza["condition"]))
+    client.add_event_handler("failed_all_auth", lambda _: settle("no mechanism offered"))
+    client.add_event_handler("disconnected", lambda reason: settle(f"disconnected: {reason}"))
+    client.add_event_handler("connection_failed", lambda error: settle(f"no connection: {error}"))
+    client.connect("127.0.0.1", server.c2s_port)
     try:
-        yield client
+        refusal = await asyncio.wait_for(outcome, timeout)
+    except BaseException:
+        client.abort()
+        raise
+    if refusal is not None:
+        await client.disconnect()
+        raise LoginRefusedError(refusal)
+    return Session(client)
+
+
+@asynccontextmanager
+async def session(server: Ejabberd, jid: str, password: str) -> AsyncIterator[Session]:
+    opened = await open_session(server, jid, password)
+    try:
+        yield opened
     finally:
-        await client.log_out()
+        await opened.close()
 
 
-def logs_in(port: int, jid: str, password: str, authority: Path | None = None) -> bool:
-    """Whether a login works; the session, if there is one, is closed again."""
+@asynccontextmanager
+async def sessions(
+    server: Ejabberd, accounts: Iterable[tuple[str, str]]
+) -> AsyncIterator[list[Session]]:
+    """One session for each (JID, password), opened and held all at once, in the order given."""
+    async with AsyncExitStack() as stack:
+        async with asyncio.TaskGroup() as group:
+            opening = [
+                group.create_task(stack.enter_async_context(session(server, jid, password)))
+                for jid, password in accounts
+            ]
+        yield [task.result() for task in opening]
 
-    async def try_it() -> bool:
-        client = Client(jid, password, authority)
-        let_in = await client.log_in(port)
-        await client.log_out()
-        return let_in
 
-    return asyncio.run(try_it())
+async def login(
+    server: Ejabberd,
+    jid: str,
+    password: str,
+    timeout: float = TIMEOUT,
+    authority: Path | None = None,
+) -> bool:
+    """Whether the server lets this client in; the session is closed again."""
+    try:
+        opened = await open_session(server, jid, password, timeout, authority)
+    except LoginRefusedError:
+        return False
+    await opened.close()
+    return True
+
+
+def logs_in(server: Ejabberd, jid: str, password: str, authority: Path | None = None) -> bool:
+    """The same, for a test that is not asynchronous."""
+    return asyncio.run(login(server, jid, password, authority=authority))

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from extauth_http.command import Command, Operation
 from extauth_http.protocol import packet
+from tests.credentials import NEW_PASSWORD, PASSWORD
 
 EXECUTABLE = Path(sys.executable).parent / "extauth-http"
 ALLOW, DENY, UNDECIDED = b"\x00\x02\x00\x01", b"\x00\x02\x00\x00", b"\x00\x02\x00\x02"
@@ -21,11 +22,11 @@ SECONDS = 20
 """How long a test waits for what it expects before it calls it missing."""
 
 
-def auth(password: str = "right", user: str = "alice", host: str = "example.org") -> bytes:
+def auth(password: str = PASSWORD, user: str = "alice", host: str = "example.org") -> bytes:
     return packet(Command(Operation.AUTH, user, host, password))
 
 
-def setpass(password: str = "new") -> bytes:
+def setpass(password: str = NEW_PASSWORD) -> bytes:
     return packet(Command(Operation.SETPASS, "alice", "example.org", password))
 
 

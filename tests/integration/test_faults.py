@@ -3,6 +3,7 @@
 import gzip
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,12 @@ def sending(data: bytes, *, then_close: bool = True) -> Behaviour:
 def resetting(_: Request, connection: socket.socket) -> None:
     """Half an answer, then a reset."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
-    linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
     raise OSError  # closes the connection, by a reset
 
 
+LINGER = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+LONG = "hunter2" * 8000
 PACKED = gzip.compress(b"true" + b" " * 50_000_000)
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HTML = "<!doctype html><title>Log in</title>"
@@ -64,7 +66,7 @@ ANSWERS: dict[str, tuple[Behaviour, str]] = {
     ),
     "broken chunks": (sending(CHUNKED + b"zz\r\ntrue\r\n0\r\n\r\n", then_close=False), "bad_http"),
     "not HTTP": (sending(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", then_close=False), "bad_http"),
-    "endless headers": (sending(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000), "too_large"),
+    "endless headers": (sending(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200_000), "too_large"),
 }
 
 
@@ -150,8 +152,8 @@ def test_a_client_certificate_is_shown_to_who_wants_one(
     tls = f'[backend.tls]\nca_file = "{known.ca_file}"\n'
     wants = known.wants_client
     with Service(tls=wants) as service, Program(tmp_path, rest(service.url, tls)) as program:
-        assert program.ask(auth()) == UNDECIDED
-        assert program.reasons() == ["tls"]
+        assert [program.ask(auth()) for _ in range(10)] == [UNDECIDED] * 10
+        assert program.reasons(10) == ["tls"] * 10
         program.write_config(rest(service.url, f'{tls}client_cert = "{known.client_file}"'))
         assert program.ask(auth()) == ALLOW
 
@@ -184,10 +186,44 @@ def closing_idle(request: Request, connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_service_that_closes_idle_connections_is_not_noticed(tmp_path: Path) -> None:
-    with Service(closing_idle) as service, Program(tmp_path, rest(service.url)) as program:
-        assert [program.ask(auth()) for _ in range(20)] == [ALLOW] * 20
+def resetting_idle(request: Request, connection: socket.socket) -> None:
+    """Answers, and resets the connection when it was used once."""
+    connection.sendall(YES)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+    raise OSError
+
+
+@pytest.mark.parametrize("behave", [closing_idle, resetting_idle])
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_service_that_closes_idle_connections_is_not_noticed(
+    tmp_path: Path, known: Certificates, behave: Behaviour, encrypted: bool
+) -> None:
+    tls, more = (
+        (known.good, f'[backend.tls]\nca_file = "{known.ca_file}"') if encrypted else (None, "")
+    )
+    with Service(behave, tls) as service, Program(tmp_path, rest(service.url, more)) as program:
+        assert [program.ask(auth(LONG)) for _ in range(20)] == [ALLOW] * 20
         assert len(service.connections) == 20
+
+
+def test_an_answer_before_the_whole_request_was_taken_is_an_answer(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(10)
+                connection.sendall(http(403, "", "Connection: close"))
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        with Program(tmp_path, rest(url)) as program:
+            assert program.ask(auth(LONG)) == DENY
+        thread.join(5)
 
 
 def test_a_service_that_restarts_is_not_noticed(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def test_memory_files_and_threads_are_flat_at_the_end(tmp_path: Path) -> None:
     assert answers.count(UNDECIDED) > PACKETS // 20
     assert after["threads"] == before["threads"]
     assert abs(after["files"] - before["files"]) <= 1
-    assert after["memory"] - before["memory"] < 1024
+    # The smallest object that could be left behind by each packet would be 8 MiB by now; Python's
+    # allocator takes its memory in steps of some MiB, whenever it likes.
+    assert after["memory"] - before["memory"] < 6 * 1024
     with program.log_file.open() as log:
         assert not any(SECRET in line for line in log)

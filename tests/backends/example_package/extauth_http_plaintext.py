@@ -1,0 +1,31 @@
+"""The kind ``plaintext``: a form to one URL, answered with the word OK or NO."""
+
+from extauth_http import Backend, BackendSettings, Command, Exchange, Undecided, Verdict
+from extauth_http.backends import Url
+
+
+class PlaintextSettings(BackendSettings):
+    """The keys of its ``backend`` table, beside the ones that each kind has."""
+
+    url: Url
+    realm: str = "xmpp"
+
+
+class Plaintext(Backend):
+    Settings = PlaintextSettings
+
+    def __init__(self, settings: PlaintextSettings) -> None:
+        self._url = settings.url
+        self._realm = settings.realm
+
+    def auth(self, command: Command, http: Exchange) -> Verdict:
+        form = {"login": command.user, "secret": command.password, "realm": self._realm}
+        answer = http.send("POST", self._url, form=form)
+        if answer.status != 200:
+            raise answer.undecided()
+        match answer.body.strip():
+            case b"OK":
+                return Verdict.ALLOW
+            case b"NO":
+                return Verdict.DENY
+        raise Undecided("not_an_answer", "expected OK or NO")

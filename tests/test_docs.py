@@ -1,0 +1,64 @@
+"""What the documentation shows can be copied."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from extauth_http.settings import load
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGURATIONS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL))
+    if "[backend]" in block or "[hosts" in block
+]
+
+
+def test_the_documentation_shows_configurations() -> None:
+    assert len(CONFIGURATIONS) >= 3
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_a_configuration_in_the_documentation_can_be_copied(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "extauth-http.toml"
+    # What it names in /etc is not on this machine.
+    for name in re.findall(r'_file = "(/etc/[^"]+)"', text):
+        secret = tmp_path / Path(name).name
+        secret.write_text("a-secret-of-32-bytes-and-a-few-more\n")
+        text = text.replace(name, str(secret))
+    file.write_text(text)
+    assert load(file).backends()
+
+
+def test_the_example_configuration_can_be_copied() -> None:
+    assert load(ROOT / "examples" / "extauth-http.toml").backends()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_documented_backend_is_python() -> None:
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/backends.md").read_text(), re.DOTALL
+    )
+    lines = block.splitlines()
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    compile("\n".join(line[indent:] for line in lines), "backends.md", "exec")
+
+
+def test_every_reason_is_documented_and_every_documented_reason_exists() -> None:
+    source = "\n".join(file.read_text() for file in (ROOT / "src").rglob("*.py"))
+    calls = r"(?:Undecided|Malformed|Answer\(\s*Verdict\.[A-Z]+,)\(?\s*(f?)\"([a-z_0-9]+)"
+    used = {word for formatted, word in re.findall(calls, source) if not formatted}
+    used |= set(re.findall(r"Verdict\.[A-Z]+: \"([a-z]+ed)\"", source)) - {"red"} | {"http_"}
+    page = (ROOT / "docs/operations.md").read_text().partition("## Reasons")[2]
+    first_columns = "\n".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))
+    documented = {word.rstrip("…") for word in re.findall(r"`([a-z_0-9…]+)`", first_columns)}
+    assert documented == used
