@@ -197,3 +197,12 @@ def until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not only waits to be reaped by whoever inherited it."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
