@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.table import Table
+
 from tests.install_ejabberd import EJABBERD_APP
 
 SUITES = ("bookworm", "trixie", "sid")
