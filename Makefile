@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check format
+.PHONY: help setup demo test matrix check format
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -21,6 +21,9 @@ demo: $(STAMP) ## the main job, on the built-in token service
 test: $(STAMP) ## every test, with a real ejabberd
 	$(BIN)/python -m tests.install_ejabberd
 	$(BIN)/python -m pytest
+
+matrix: $(STAMP) ## the e2e tests on each ejabberd that Debian has (root, debootstrap)
+	$(BIN)/python -m tests.matrix
 
 check: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff format --check .

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_SOCKET = "/run/extauth-http/port.sock"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs ``extauth-http`` and returns its exit code."""
@@ -47,6 +49,32 @@ def _parser() -> argparse.ArgumentParser:
         help="run nothing: write the text file's commands as framed packets to OUT",
     )
     replay.set_defaults(run=_replay)
+    serve = commands.add_parser("serve", help="one service for many pool members, each a relay")
+    serve.add_argument(
+        "--socket", type=Path, metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}"
+    )
+    serve.add_argument("--group", help="who else may connect; default: the group it runs as")
+    serve.add_argument("--workers", type=_count, metavar="N", help="processes; default: one a core")
+    serve.add_argument(
+        "--metrics", type=_address, metavar="HOST:PORT", help="where Prometheus may scrape"
+    )
+    serve.set_defaults(run=_serve)
+    relay = commands.add_parser("relay", help="a pool member that asks the service")
+    relay.add_argument("--socket", metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}")
+    relay.add_argument(
+        "--dialect",
+        choices=["ejabberd", "boolean"],
+        default="ejabberd",
+        help="of its own answers, where the service gives none; default: ejabberd",
+    )
+    relay.add_argument(
+        "--deadline",
+        type=float,
+        default=9.0,
+        metavar="SECONDS",
+        help="a bit above the one in the service's configuration; default: 9",
+    )
+    relay.set_defaults(run=_relay)
     return parser
 
 
@@ -87,6 +115,46 @@ def _replay(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(f"{arguments.file}: {error}")
     return replay(arguments.config, source, debug=arguments.debug)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    import os
+
+    from extauth_http.serve import CannotServe, serve
+
+    try:
+        serve(
+            arguments.config,
+            arguments.socket,
+            group=arguments.group,
+            workers=arguments.workers or len(os.sched_getaffinity(0)),
+            metrics=arguments.metrics,
+        )
+    except CannotServe as why:
+        return _fail(str(why))
+    return 0
+
+
+def _relay(arguments: argparse.Namespace) -> int:
+    from extauth_http.relay import Relay
+
+    Relay(arguments.socket, arguments.dialect, arguments.deadline).run()
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"expected a number of processes, not {text!r}")
+    return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(
+            f"expected HOST:PORT, such as 127.0.0.1:9109, not {text!r}"
+        )
+    return host.strip("[]"), int(port)
 
 
 def _fail(message: str) -> int:

@@ -1,5 +1,6 @@
 """A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from extauth_http.backends import Backend, BackendSettings, backend_class
@@ -46,6 +47,11 @@ class Decider:
         answer = _ask(asked.backend, command, exchange)
         return Decision(answer, asked.kind, exchange.status)
 
+    @property
+    def hosts(self) -> Collection[str]:
+        """The virtual hosts that have a backend of their own."""
+        return self._hosts.keys()
+
     def kind(self, host: str) -> str | None:
         """The kind of backend that a virtual host has."""
         asked = self._hosts.get(host, self._default)
@@ -62,6 +68,7 @@ class Undecidable:
     """What answers while there is no usable configuration: nothing but UNDECIDED."""
 
     deadline = 8.0
+    hosts: Collection[str] = ()
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect

@@ -117,8 +117,9 @@ class Port:
     """One stream of packets and its answers.
 
     ``source`` and ``sink`` are file descriptors; ``encode`` makes the bytes of an answer, which go
-    out in one write; ``record`` is told each outcome after it was answered; ``wake`` makes
-    the watch look at this port at once: it has ended, or its deadline has become shorter.
+    out in one write; ``begin`` is told that a packet has come, and ``record`` its outcome after it
+    was answered; ``wake`` makes the watch look at this port at once: it has ended, or its deadline
+    has become shorter.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Port:
         record: Callable[[Outcome], None],
         warn: Callable[[str, str], None],
         wake: Callable[[], None],
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         self.source = source
         self.sink = sink
@@ -141,6 +143,7 @@ class Port:
         self._record = record
         self._warn = warn
         self._wake = wake
+        self._begin = begin
         self._flight: _Flight | None = None
         self._worker: threading.Thread | None = None
         self._late: tuple[_Flight, Decision] | None = None
@@ -167,6 +170,7 @@ class Port:
                 return
             while (packet := self._next_packet()) is not None:
                 flight = self._flight = _Flight(packet, self._deadline)
+                self._begin()
                 decision = self._decide(flight, packet)
                 if not flight.claim():
                     return

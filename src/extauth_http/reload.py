@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from extauth_http.decide import Decider, Undecidable
@@ -49,6 +50,11 @@ class Live:
         elif self._signature() != self._seen:
             self.reload()
         return self._decider
+
+    @property
+    def hosts(self) -> Collection[str]:
+        """The virtual hosts that have a backend of their own."""
+        return self._decider.hosts
 
     def reload_aside(self) -> None:
         """``reload`` in a thread of its own: a package that is imported by it may do anything."""

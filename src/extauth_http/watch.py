@@ -24,13 +24,21 @@ report that end without pause."""
 class Watch:
     """Watches ports until there is none left or the process is told to go.
 
-    ``on_hangup`` is called for SIGHUP. Only the main thread may make one.
+    ``on_hangup`` is called for SIGHUP, ``on_stop`` for SIGTERM and SIGINT; without it these end
+    the watch. Only the main thread may make one.
     """
 
-    def __init__(self, on_hangup: Callable[[], None]) -> None:
+    def __init__(
+        self, on_hangup: Callable[[], None], on_stop: Callable[[], None] | None = None
+    ) -> None:
         self._ports: dict[int, Port] = {}
+        self._sinks: dict[int, Port] = {}
+        self._heard: dict[int, Callable[[], object]] = {}
+        self._on_end: dict[int, Callable[[], None]] = {}
         self._ended: set[int] = set()
+        self._finishes = False
         self._on_hangup = on_hangup
+        self._on_stop = on_stop
         self._stop = False
         self._hangup = False
         self._poll = select.poll()
@@ -49,13 +57,30 @@ class Watch:
     def _told_to_reload(self, _: int, __: FrameType | None) -> None:
         self._hangup = True
 
-    def add(self, port: Port) -> None:
-        """Watches a port from now on."""
+    def add(self, port: Port, on_end: Callable[[], None] | None = None) -> None:
+        """Watches a port from now on; ``on_end`` is called once nothing uses it any more."""
         self._ports[port.source] = port
+        if on_end:
+            self._on_end[port.source] = on_end
         # Asking for no event: the end of the other side is reported all the same.
         self._poll.register(port.source, select.POLLRDHUP)
         if port.sink != port.source:
+            self._sinks[port.sink] = port
             self._poll.register(port.sink, 0)
+
+    def hear(self, descriptor: int, call: Callable[[], object]) -> None:
+        """Calls whenever a descriptor can be read; so long the watch goes on without ports too."""
+        self._heard[descriptor] = call
+        self._poll.register(descriptor, select.POLLIN)
+
+    def finish(self) -> None:
+        """Goes on until the ports that there are have ended by themselves: hears nothing else,
+        and does not hurry a command because its input has ended."""
+        for descriptor in (*self._heard, *(self._ports.keys() - self._ended)):
+            self._poll.unregister(descriptor)
+        self._heard.clear()
+        self._ended.clear()
+        self._finishes = True
 
     def wake(self) -> None:
         """Makes the watch look again; from any thread."""
@@ -63,15 +88,16 @@ class Watch:
             os.write(self._wake_write, b"\0")
 
     def run(self) -> None:
-        """Returns when the last port has ended, or on SIGTERM or SIGINT; then each packet that
-        was being asked has its answer."""
-        while not self._stop and any(not port.has_ended for port in self._ports.values()):
-            now = time.monotonic()
-            due = min(port.next_look(now) for port in self._ports.values())
-            if self._ended:
-                due = min(due, now + ENDED_TICK)
-            for descriptor, event in self._poll.poll(max(0.0, due - now) * 1000):
-                self._see(descriptor, event)
+        """Returns when there is nothing to watch any more, or on SIGTERM or SIGINT; then each
+        packet that was being asked has its answer."""
+        while self._ports or self._heard:
+            if self._stop:
+                if self._on_stop is None:
+                    break
+                self._stop = False
+                self._on_stop()
+                continue
+            self._sleep()
             if self._hangup:
                 self._hangup = False
                 self._on_hangup()
@@ -81,17 +107,43 @@ class Watch:
             now = time.monotonic()
             for port in list(self._ports.values()):
                 port.expire(now)
+                if port.has_ended:
+                    self._forget(port)
         for port in self._ports.values():
             port.give_up()
 
-    def _see(self, descriptor: int, event: int) -> None:
+    def _sleep(self) -> None:
+        now = time.monotonic()
+        looks = [port.next_look(now) for port in self._ports.values()]
+        if self._ended:
+            looks.append(now + ENDED_TICK)
+        left = max(0.0, min(looks) - now) * 1000 if looks else None
+        for descriptor, _ in self._poll.poll(left):
+            self._see(descriptor)
+
+    def _see(self, descriptor: int) -> None:
         if descriptor == self._wake_read:
             os.read(descriptor, 4096)
+        elif descriptor in self._heard:
+            self._heard[descriptor]()
+        elif descriptor in self._sinks:  # nobody can read an answer any more
+            port = self._sinks[descriptor]
+            port.give_up()
+            self._forget(port)
         elif descriptor in self._ports and descriptor not in self._ended:
             self._ended.add(descriptor)
             self._poll.unregister(descriptor)
-        elif event & (select.POLLERR | select.POLLNVAL | select.POLLHUP):
-            self._stop = True  # nobody can read an answer any more
+
+    def _forget(self, port: Port) -> None:
+        del self._ports[port.source]
+        if port.source in self._ended:
+            self._ended.discard(port.source)
+        elif not self._finishes:
+            self._poll.unregister(port.source)
+        if self._sinks.pop(port.sink, None):
+            self._poll.unregister(port.sink)
+        if on_end := self._on_end.pop(port.source, None):
+            on_end()
 
 
 def _unread(descriptor: int) -> int:

@@ -1,0 +1,208 @@
+"""A relay as ejabberd's pool member, and the service behind it, each in its own process."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from tests.integration.program import EXECUTABLE, SECONDS
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+
+
+class Member:
+    """``extauth-http relay`` on a socket; runs until the ``with`` ends."""
+
+    def __init__(self, path: Path, *options: str, stdout: int | None = None) -> None:
+        read_end, write_end = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+        self.answers = read_end
+        self.process = subprocess.Popen(
+            [EXECUTABLE, "relay", "--socket", path, *options],
+            stdin=subprocess.PIPE,
+            stdout=write_end if stdout is None else stdout,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        )
+        os.close(write_end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self.close_input()
+        try:
+            self.process.wait(SECONDS)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            if self.process.stderr:
+                self.process.stderr.close()
+            with contextlib.suppress(OSError):
+                os.close(self.answers)
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def read(self, seconds: float = SECONDS) -> bytes:
+        """What one write put out; empty at the end of output."""
+        assert select.select([self.answers], [], [], seconds)[0], "no answer"
+        return os.read(self.answers, 65536)
+
+    def ask(self, framed: bytes) -> bytes:
+        self.write(framed)
+        return self.read()
+
+    def close_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def wait(self) -> int:
+        return self.process.wait(SECONDS)
+
+    def stderr(self) -> str:
+        """All of it, after the end."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+
+Behaviour = Callable[[bytes, socket.socket], None]
+"""Does something to a connection on which a whole packet came."""
+
+
+class Behind:
+    """What a relay is connected to: a Unix socket that does what a test says."""
+
+    def __init__(self, path: Path, behave: Behaviour) -> None:
+        self.behave = behave
+        self.packets: list[tuple[int, bytes]] = []
+        """Each packet with the number of its connection."""
+        self.connections: list[socket.socket] = []
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._path = path
+        self._threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink()
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        self._listening.close()
+        self.drop()
+        for thread in self._threads:
+            thread.join()
+
+    def drop(self) -> None:
+        """Ends all connections."""
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                self.connections.append(connection)
+                number = len(self.connections) - 1
+                thread = threading.Thread(target=self._serve, args=(number, connection))
+                thread.start()
+                self._threads.append(thread)
+
+    def _serve(self, number: int, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as stream:
+            while len(length := stream.read(2)) == 2:
+                packet = stream.read(int.from_bytes(length))
+                self.packets.append((number, packet))
+                self.behave(packet, connection)
+
+
+class Serving:
+    """``extauth-http serve`` with a configuration; runs until the ``with`` ends."""
+
+    def __init__(self, folder: Path, config: str, *options: str, workers: int = 2) -> None:
+        self.folder = folder
+        self.socket = folder / "port.sock"
+        self.config = folder / "serve.toml"
+        self.log_file = folder / "serve.log"
+        self.config.write_text(f'{config}\n[log]\nfile = "{self.log_file}"\n')
+        self._options: tuple[str, ...] = ("--workers", str(workers), *options)
+        self.process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Starts it, and waits until it said that it is ready."""
+        notified = self.folder / "notify.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            notified.unlink(missing_ok=True)
+            told.bind(str(notified))
+            told.settimeout(SECONDS)
+            self.process = subprocess.Popen(
+                [
+                    EXECUTABLE,
+                    "--config",
+                    self.config,
+                    "serve",
+                    "--socket",
+                    self.socket,
+                    *self._options,
+                ],
+                env={**ENVIRONMENT, "NOTIFY_SOCKET": str(notified)},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            assert told.recv(100) == b"READY=1"
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(SECONDS)
+
+    def workers(self) -> list[int]:
+        """The processes that answer, and the one for metrics behind them."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return sorted(map(int, children.read_text().split()))
+
+    def __exit__(self, *_: object) -> None:
+        workers = self.workers() if self.process.poll() is None else []
+        try:
+            if self.process.poll() is None:
+                self.stop()
+        finally:
+            for pid in (*workers, self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Waits until something holds."""
+    end = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not only waits to be reaped by whoever inherited it."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
