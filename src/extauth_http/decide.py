@@ -103,16 +103,22 @@ def _ask(backend: Backend, command: Command, exchange: Exchange) -> Answer:
     try:
         said = _METHODS[command.operation](backend)(command, exchange)
     except Undecided as undecided:
-        return Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
+        said = Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may raise anything
         return Answer(Verdict.UNDECIDED, "backend_error", _place(error))
     except SystemExit:
         return Answer(Verdict.UNDECIDED, "backend_exit", "the backend called sys.exit")
     if isinstance(said, Verdict):
         return Answer(said, _REASONS[said])
-    if isinstance(said, Answer):
+    if isinstance(said, Answer) and _is_sound(said):
         return said
     return Answer(Verdict.UNDECIDED, "not_a_verdict", f"the backend returned {type(said).__name__}")
+
+
+def _is_sound(said: Answer) -> bool:
+    """Whether it holds what its types promise: nobody checked that for a package of its own."""
+    texts: tuple[object, ...] = (said.reason, said.detail)
+    return isinstance(said.verdict, Verdict) and all(isinstance(text, str) for text in texts)
 
 
 _METHODS = {
