@@ -25,7 +25,5 @@ while data := os.read(0, 65_536):
         os.write(1, reply(verdict, command.operation, decider.dialect))
         seconds = time.monotonic() - started
         size, operation = len(packet), command.operation
-        outcome = Outcome(
-            request_id, size, operation, command, decision, decider.dialect, seconds
-        )
+        outcome = Outcome(request_id, size, operation, command, decision, decider.dialect, seconds)
         log.outcome(outcome)
