@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test matrix fuzz mutation check format
+.PHONY: help setup demo test matrix fuzz mutation bench check format
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -38,6 +38,11 @@ check: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: $(STAMP) ## beside a floor and what one would write, into docs/performance.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/python -m tests.install_ejabberd
+	$(BIN)/python -m benchmarks
 
 format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff format .

@@ -1,0 +1,44 @@
+"""Runs the benchmarks, prints the tables and writes them into ``docs/performance.md``."""
+
+import sys
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks import figures, page
+from benchmarks.pool import bench
+
+STEPS = {"latency": 20, "start": 11, "memory": 7, "storm": 6, "ejabberd": 5, "growth": 6}
+
+
+def main() -> None:
+    console = Console()
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), TimeElapsedColumn())
+    with bench() as ready, Progress(*columns, console=console) as progress:
+        tasks = {name: progress.add_task(name, total=steps) for name, steps in STEPS.items()}
+
+        def step(name: str) -> figures.Step:
+            return lambda: progress.advance(tasks[name])
+
+        latency = figures.latencies(ready, step("latency"))
+        start = figures.starts(ready, step("start"))
+        own = figures.own_memory(ready)
+        pools = figures.pool_memory(ready, step("memory"))
+        storms = figures.storms(ready, step("storm"))
+        rates = figures.rates(ready, step("ejabberd"))
+        grown = figures.growth(ready, step("growth"))
+    text = "\n".join(
+        [
+            page.machine(ready.floor_is_c),
+            page.figures(latency, start, own, pools, storms, rates),
+            page.grown(grown),
+        ]
+    )
+    console.print(Markdown(text))
+    if "--dry" not in sys.argv:
+        page.write(f"{text}\n{page.plots(latency, pools, storms)}")
+
+
+if __name__ == "__main__":
+    main()

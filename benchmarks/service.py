@@ -1,0 +1,50 @@
+"""The service that is asked: says yes after some milliseconds, from any number of connections.
+
+``python -m benchmarks.service PORT DELAY_MS``. It runs in an event loop of its own process and does
+as little as it can, so that what is measured is who asks.
+"""
+
+import asyncio
+import re
+import sys
+from typing import cast
+
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+    b'{"result": true}'
+)
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+
+
+class Yes(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head + b"\r\n")
+        size = int(length[1]) if length else 0
+        if not end or len(body) < size:
+            return
+        self._received = body[size:]
+        if self._delay:
+            asyncio.get_running_loop().call_later(self._delay, self._transport.write, ANSWER)
+        else:
+            self._transport.write(ANSWER)
+
+
+async def serve(port: int, delay: float) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Yes(delay), "127.0.0.1", port, backlog=1024)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]) / 1000))
