@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check bench format
+.PHONY: help setup demo test matrix fuzz mutation bench check format
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -21,6 +21,18 @@ demo: $(STAMP) ## the main job, on the built-in token service
 test: $(STAMP) ## every test, with a real ejabberd
 	$(BIN)/python -m tests.install_ejabberd
 	$(BIN)/python -m pytest
+
+matrix: $(STAMP) ## the e2e tests on each ejabberd that Debian has (root, debootstrap)
+	$(BIN)/python -m tests.matrix
+
+fuzz: $(STAMP) ## a minute of any bytes at the protocol
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@mkdir -p .cache/fuzz
+	$(BIN)/python fuzz/fuzz_protocol.py -max_total_time=60 -artifact_prefix=.cache/ .cache/fuzz
+
+mutation: $(STAMP) ## mutants of what decides and answers; half an hour; see docs/testing.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	$(BIN)/mutmut run
 
 check: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff format --check .

@@ -44,6 +44,11 @@ class Bench:
         return {
             "floor": [*self._floor, port],
             "extauth-http": self.whole(self.quick_port),
+            "without deadline": [
+                sys.executable,
+                str(HERE / "bare_loop.py"),
+                str(self._config(self.quick_port)),
+            ],
             "relay and serve": self.relay(self.socket),
             "httpx script": [sys.executable, str(HERE / "with_httpx.py"), port],
             "requests script": [sys.executable, str(HERE / "with_requests.py"), port],

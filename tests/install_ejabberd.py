@@ -1,9 +1,9 @@
 """Installs what the tests need from Debian: `make test` runs this first.
 
-Nothing that runs on this machine is touched: no service of a package is started or left enabled,
-no package is removed, and a package of which the machine has a configuration of its own is left
-to its owner. Where a package cannot be had, one line says why and its tests are skipped; with
-`CI=true` in the environment that is a failure instead.
+Nothing that runs on this machine is touched: no service of a package is started nor, under
+systemd, left enabled; no package is removed, and one of which the machine has a configuration of
+its own is left to its owner. Where a package cannot be had, one line says why and its tests are
+skipped; with `CI=true` in the environment that is a failure instead.
 """
 
 import os
@@ -81,42 +81,50 @@ def is_running_ejabberd(cmdline: Path) -> bool:
     return words[0].endswith(b"/beam.smp") and b"ejabberd" in words
 
 
-def obstacle(packages: list[Package]) -> str | None:
-    """Why these packages must not or cannot be installed here."""
+def obstacle(package: Package) -> str | None:
+    """Why this package must not or cannot be installed here."""
     if not shutil.which("apt-get"):
         return "no apt-get on this machine"
     if as_root() is None:
         return "neither root nor a sudo that asks for no password"
-    for package in packages:
-        if package.configuration.exists():
-            return f"{package.configuration} is there: this machine has a set-up of its own"
+    if package.configuration.exists():
+        return f"{package.configuration} is there: this machine has a set-up of its own"
     if any(map(is_running_ejabberd, Path("/proc").glob("[0-9]*/cmdline"))):
         return "an ejabberd is running on this machine"
     return None
 
 
+def units(packages: list[Package]) -> set[str]:
+    """Those services of the packages that systemd knows here."""
+    return {
+        service
+        for package in packages
+        for service in package.services
+        if Path("/lib/systemd/system", service).exists()
+    }
+
+
 def install(packages: list[Package]) -> None:
     root = as_root() or []
     names = [package.name for package in packages]
+    owners = units(packages)  # another package's epmd is not ours to disable
     subprocess.run([*root, "sh", "-euc", INSTALL, "sh", *names], stdin=subprocess.DEVNULL)
-    installed = [package for package in packages if package not in missing()]
-    services = [service for package in installed for service in package.services]
-    if services and shutil.which("systemctl"):
+    brought = units(packages) - owners
+    if brought and shutil.which("systemctl"):
         # Debian enables a package's services for the next boot.
-        subprocess.run([*root, "systemctl", "disable", "--quiet", *services])
+        subprocess.run([*root, "systemctl", "disable", "--quiet", *sorted(brought)])
 
 
 def main() -> int:
-    packages = missing()
-    if not packages:
-        return 0
-    reason = obstacle(packages)
-    if reason is None:
-        install(packages)
-        reason = "apt-get could not install it"
-    for package in missing():
+    obstacles = {package: obstacle(package) for package in missing()}
+    to_install = [package for package, reason in obstacles.items() if reason is None]
+    if to_install:
+        install(to_install)
+    still_missing = missing()
+    for package in still_missing:
+        reason = obstacles[package] or "apt-get could not install it"
         print(f"tests: no {package.name}: {reason}", file=sys.stderr)
-    return 1 if missing() and os.environ.get("CI") == "true" else 0
+    return 1 if still_missing and os.environ.get("CI") == "true" else 0
 
 
 if __name__ == "__main__":

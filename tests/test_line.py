@@ -126,3 +126,22 @@ def test_where_the_connection_ends_decides_what_was_said(
     line.close()
     service.join()
     served.close()
+
+
+def test_an_address_of_a_kind_that_the_machine_has_not_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine without IPv6 may still find such an address for a name."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        unknown = (socket.AF_IPX, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+        known = socket.getaddrinfo("127.0.0.1", port, type=socket.SOCK_STREAM)
+        found: list[object] = [unknown, *known]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        line = Line(time.monotonic() + 10)
+        line.connect("both.example", port)
+        line.close()
+        found[:] = [unknown]
+        with pytest.raises(Undecided) as raised:
+            line.connect("one.example", port)
+        assert raised.value.reason == "connect_failed"

@@ -208,15 +208,15 @@ def test_a_restart_under_load_costs_no_member(tmp_path: Path, service: Service) 
             assert member.process.poll() is None
             return answers
 
-    with Serving(tmp_path, rest(service.url)) as serving, ThreadPoolExecutor(8) as pool:
+    with Serving(tmp_path, rest(service.url)) as running, ThreadPoolExecutor(8) as pool:
         talking = [pool.submit(talk, number) for number in range(8)]
         try:
             for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
                 time.sleep(0.3)
-                workers = serving.workers()
-                serving.stop(number)
+                workers = running.workers()
+                running.stop(number)
                 until(lambda: not any(map(is_running, workers)))  # noqa: B023
-                serving.start()
+                running.start()
             time.sleep(0.3)
         finally:
             stop.set()

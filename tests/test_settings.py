@@ -79,6 +79,10 @@ def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
         ('[backend]\nkind = "soap"', "no installed package offers 'soap'"),
         (f"{REST}timeout = 3", "backend.timeout: unknown key"),
         (REST.replace("http:", "ftp:"), "backend.url: expected a URL that starts with http:// or"),
+        (
+            REST.replace("127.0.0.1", "u:pw/hunter2@127"),
+            "backend.url: expected a URL; this one cannot",
+        ),
         (REST.replace("127", "u:pw@127"), "backend.url: expected a URL without user and password"),
         (f"{REST}[backend.service_auth]\nkind = 'magic'", "expected kind to be one of bearer, bas"),
         (f"{REST}[backend.service_auth]\nkind = 'bearer'", "service_auth.token: expected, but not"),

@@ -1,11 +1,12 @@
 """A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extauth_http.backends import Backend, BackendSettings, backend_class
 from extauth_http.command import Command, Operation
 from extauth_http.http import Exchange, Http
+from extauth_http.names import unescape
 from extauth_http.protocol import Dialect
 from extauth_http.settings import Settings
 from extauth_http.verdict import Answer, Undecided, Verdict
@@ -44,6 +45,8 @@ class Decider:
         if command.operation.has_credential and not command.password:
             return Decision(Answer(Verdict.DENY, "empty_password"), asked.kind)
         exchange = asked.http.exchange(command, due, request_id)
+        if asked.unescapes:
+            command = replace(command, user=unescape(command.user))
         answer = _ask(asked.backend, command, exchange)
         return Decision(answer, asked.kind, exchange.status)
 
@@ -62,6 +65,7 @@ class Decider:
         for asked in (self._default, *self._hosts.values()):
             if asked:
                 asked.http.close()
+                asked.backend.close()
 
 
 class Undecidable:
@@ -86,6 +90,7 @@ class Undecidable:
 class _Asked:
     def __init__(self, settings: BackendSettings) -> None:
         self.kind = settings.kind
+        self.unescapes = settings.jid_unescape
         self.http = Http(settings)
         self.backend: Backend = backend_class(settings.kind)(settings)
 
@@ -98,16 +103,22 @@ def _ask(backend: Backend, command: Command, exchange: Exchange) -> Answer:
     try:
         said = _METHODS[command.operation](backend)(command, exchange)
     except Undecided as undecided:
-        return Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
+        said = Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may raise anything
         return Answer(Verdict.UNDECIDED, "backend_error", _place(error))
     except SystemExit:
         return Answer(Verdict.UNDECIDED, "backend_exit", "the backend called sys.exit")
     if isinstance(said, Verdict):
         return Answer(said, _REASONS[said])
-    if isinstance(said, Answer):
+    if isinstance(said, Answer) and _is_sound(said):
         return said
     return Answer(Verdict.UNDECIDED, "not_a_verdict", f"the backend returned {type(said).__name__}")
+
+
+def _is_sound(said: Answer) -> bool:
+    """Whether it holds what its types promise: nobody checked that for a package of its own."""
+    texts: tuple[object, ...] = (said.reason, said.detail)
+    return isinstance(said.verdict, Verdict) and all(isinstance(text, str) for text in texts)
 
 
 _METHODS = {

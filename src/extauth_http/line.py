@@ -59,13 +59,15 @@ class Line:
             # Each address gets a fair share of the time, so that one that drops packets does not
             # hide the one that works.
             share = self._left("connecting") / (len(found) - number)
-            connection = socket.socket(family, kind, protocol)
+            connection = None
             try:
+                connection = socket.socket(family, kind, protocol)
                 connection.settimeout(share)
                 connection.connect(address)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except BaseException as error:
-                connection.close()
+                if connection:
+                    connection.close()
                 if not isinstance(error, OSError):
                     raise
                 if number + 1 == len(found):

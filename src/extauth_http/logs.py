@@ -9,6 +9,7 @@ import json
 import os
 import select
 import stat
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from extauth_http.verdict import Verdict
 
 RETRY_SECONDS = 1.0
 """How often opening a log file that cannot be opened is tried again."""
+
+PATIENCE_SECONDS = 0.2
+"""How long a line waits for the one before it. A disk that hangs holds one thread, not each."""
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -119,8 +123,20 @@ class _Sink:
         self._next_try = 0.0
         self._is_cut = False
         self._lost = 0
+        self._lock = threading.Lock()
+        self._hangs = False
 
     def write(self, line: bytes) -> None:
+        if not self._lock.acquire(timeout=0 if self._hangs else PATIENCE_SECONDS):
+            self._hangs = True
+            return
+        try:
+            self._hangs = False
+            self._write(line)
+        finally:
+            self._lock.release()
+
+    def _write(self, line: bytes) -> None:
         if self.file is None:
             self._stderr.write(line)
             return
@@ -153,7 +169,7 @@ class _Sink:
         if self._descriptor is None and now < self._next_try:
             raise OSError(0, "cannot be opened")
         self._next_try = now + RETRY_SECONDS
-        self.close()
+        self._let_go()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         self._descriptor = os.open(file, flags, 0o640)
         opened = os.fstat(self._descriptor)
@@ -164,9 +180,20 @@ class _Sink:
         return self.file is None and os.isatty(2)
 
     def close(self) -> None:
+        """Closes the file; where it hangs, whoever hangs in it keeps it."""
+        if self._lock.acquire(timeout=PATIENCE_SECONDS):
+            try:
+                self._let_go()
+            finally:
+                self._lock.release()
+
+    def _let_go(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def __del__(self) -> None:
+        self._let_go()
 
 
 class _Stderr:

@@ -3,10 +3,11 @@
 This file does not know what decides, what a service is, or whether the streams are pipes, a socket
 or a file.
 
-A packet is read, decided and answered by one thread, without a hand-over. A command that is not
-decided when its time is up is answered by the watch (``expire``); the thread that hangs in it is
-left behind, its late answer falls into the void, and a new thread reads the next packet. Which of
-the two answers is settled by ``_Flight.claim``, which only one of them gets.
+A packet is read, decided and answered by one thread, without a hand-over. Where a command is not
+decided when its time is up the watch (``expire``) puts a new thread in the place of the one that
+hangs: it answers, then reads the next packet; the late answer of the other falls into the void.
+Which of the two answers is settled by ``_Flight.claim``, which only one of them gets, and which of
+them reads on, where it is the log that hangs, by ``_Flight.pass_on``.
 """
 
 import contextlib
@@ -27,6 +28,12 @@ from extauth_http.verdict import Answer, Verdict
 GRACE_SECONDS = 0.03
 """How long after its deadline a command is answered by the watch: time for the thread that asked
 to say itself what it was waiting for."""
+
+LOOK_SECONDS = 0.05
+"""Between looks at what the watch cannot wait for in any other way."""
+
+LAST_SECONDS = 0.3
+"""What a last answer gets when the program is told to go: who should read it may have stopped."""
 
 END_SECONDS = 0.5
 """What a command still gets when the input has ended behind it."""
@@ -85,14 +92,20 @@ class _Flight:
         self.command: Command | None = None
         self.dialect = Dialect.EJABBERD
         self.backend: str | None = None
+        self.is_written = False
         self._claim = threading.Lock()
+        self._passed = threading.Lock()
 
     def claim(self) -> bool:
         """True for the first who asks: that one answers."""
         return self._claim.acquire(blocking=False)
 
+    def pass_on(self) -> bool:
+        """True for the first who asks once it is answered: that one sees to the next packet."""
+        return self._passed.acquire(blocking=False)
+
     @property
-    def is_answered(self) -> bool:
+    def is_claimed(self) -> bool:
         return self._claim.locked()
 
 
@@ -133,19 +146,28 @@ class Port:
         self._begin = begin
         self._flight: _Flight | None = None
         self._worker: threading.Thread | None = None
+        self._late: tuple[_Flight, Decision] | None = None
         self._stuck: list[threading.Thread] = []
         self._deadline = 8.0
         self.has_ended = False
 
     def start(self) -> None:
         """Begins to read, in a thread of its own."""
-        self._worker = threading.Thread(target=self._run, name="port", daemon=True)
-        self._worker.start()
+        worker = threading.Thread(target=self._run, args=(self._late,), name="port", daemon=True)
+        try:
+            worker.start()
+        except RuntimeError:  # the machine has no thread to give: the watch tries again
+            self._worker = None
+        else:
+            self._worker = worker
+            self._late = None
 
     # The thread that reads, decides and answers.
 
-    def _run(self) -> None:
+    def _run(self, late: tuple[_Flight, Decision] | None) -> None:
         with contextlib.suppress(_Abandoned):
+            if late and not self._answer(*late):
+                return
             while (packet := self._next_packet()) is not None:
                 flight = self._flight = _Flight(packet, self._deadline)
                 self._begin()
@@ -153,7 +175,7 @@ class Port:
                 if not flight.claim():
                     return
                 if not self._answer(flight, decision):
-                    break
+                    return
             self._end()
 
     def _next_packet(self) -> bytes | None:
@@ -212,7 +234,7 @@ class Port:
             self._wake()
 
     def _answer(self, flight: _Flight, decision: Decision) -> bool:
-        """Writes the answer and records it; False where nobody can read it any more."""
+        """Writes the answer and records it; whether this thread reads the next packet."""
         outcome = Outcome(
             flight.request_id,
             flight.size,
@@ -222,11 +244,16 @@ class Port:
             flight.dialect,
             time.monotonic() - flight.started,
         )
-        written = self._write(self._encode(outcome))
-        # The flight is over only now: until then the watch must not take the port for idle.
-        self._flight = None
-        self._record(outcome)
-        return written
+        flight.is_written = self._write(self._encode(outcome))
+        with contextlib.suppress(Exception):
+            self._record(outcome)
+        if not flight.is_written:
+            self._end()
+        elif flight.pass_on():
+            # The flight is over only now: until then the watch must not take the port for idle.
+            self._flight = None
+            return True
+        return False
 
     def _write(self, data: bytes) -> bool:
         while data:
@@ -250,26 +277,36 @@ class Port:
         Where nothing is under way that is a whole deadline from now: what starts later is due
         later. So the watch sleeps through ordinary traffic, and no answer has to wake it.
         """
+        if self._worker is None:
+            return now + LOOK_SECONDS
         flight = self._flight
-        if flight is None or flight.is_answered:
+        if flight is None:
             return now + self._deadline
-        return flight.due + GRACE_SECONDS
+        due = flight.due + GRACE_SECONDS
+        return max(due, now + LOOK_SECONDS) if flight.is_claimed else due
 
     def expire(self, now: float) -> None:
-        """Answers the command under way if its time is up, and leaves its thread behind."""
+        """Leaves the thread of the command under way behind if its time is up.
+
+        It waits for nothing itself, neither for who reads the answers nor for the log.
+        """
+        if self._worker is None:
+            self.start()
+            return
         flight = self._flight
-        if flight is None or now < flight.due + GRACE_SECONDS or not flight.claim():
+        if flight is None or now < flight.due + GRACE_SECONDS:
             return
         hanging = self._worker
-        late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
-        goes_on = self._answer(flight, Decision(late, flight.backend))
-        if hanging is not None:
+        if flight.claim():
+            late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
+            self._late = flight, Decision(late, flight.backend)
             self._stuck = [*self._stuck, hanging]
             _end_thread(hanging)
-        if goes_on:
-            self.start()
+        elif flight.is_written and flight.pass_on():
+            self._flight = None
         else:
-            self._end()
+            return
+        self.start()
 
     def input_has_ended(self) -> None:
         """Nothing more will come: the command under way, if it is the last, gets little time."""
@@ -281,13 +318,18 @@ class Port:
         """Answers the command under way, if any, with UNDECIDED: the program is told to go."""
         flight = self._flight
         if flight is not None and flight.claim():
-            self._answer(flight, Decision(Answer(Verdict.UNDECIDED, "stopped"), flight.backend))
+            stopped = Decision(Answer(Verdict.UNDECIDED, "stopped"), flight.backend)
+            last = threading.Thread(target=self._answer, args=(flight, stopped), daemon=True)
+            with contextlib.suppress(RuntimeError):
+                last.start()
+                last.join(LAST_SECONDS)
 
 
 def _end_thread(thread: threading.Thread) -> None:
     """Ends a thread at its next line of Python, wherever that is. One that waits in C goes on
     until it comes back."""
-    if thread.ident is not None:
+    # The number of a thread that has ended is soon another's.
+    if thread.ident is not None and thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident), ctypes.py_object(_Abandoned)
         )

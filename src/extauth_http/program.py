@@ -64,5 +64,7 @@ def take_streams() -> tuple[int, int]:
     os.close(nothing)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    # What Python prints of an exception that nobody catches quotes its text.
     threading.excepthook = lambda _: None
+    sys.unraisablehook = lambda _: None
     return source, sink

@@ -14,7 +14,14 @@ RETRY_SECONDS = 1.0
 """How often a broken configuration is tried again though its file is as it was: the fault may lie
 in a secret file, a permission or a package."""
 
+READINGS = 3
+"""How often a configuration is read again because it names files whose state was not looked at
+before; more only where it is rewritten all the while."""
+
 REMIND_SECONDS = 60.0
+
+Event = tuple[str, str, dict[str, object]]
+"""A level, a name and the fields of a line in the log."""
 
 Signature = tuple[tuple[int, int, int, int] | None, ...]
 
@@ -42,7 +49,7 @@ class Live:
             due = time.monotonic() >= self._next_try
             if due or self._signature() != self._seen:
                 self.reload()
-            self._remind()
+            self._tell(self._reminder())
         elif self._signature() != self._seen:
             self.reload()
         return self._decider
@@ -54,7 +61,10 @@ class Live:
 
     def reload_aside(self) -> None:
         """``reload`` in a thread of its own: a package that is imported by it may do anything."""
-        threading.Thread(target=self.reload, name="reload", daemon=True).start()
+        try:
+            threading.Thread(target=self.reload, name="reload", daemon=True).start()
+        except RuntimeError:  # the machine has no thread to give
+            self.reload()
 
     def reload(self) -> None:
         """Reads the configuration. What is wrong with it is logged; what worked is kept.
@@ -64,58 +74,77 @@ class Live:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            self._reload()
+            events = self._reload()
         finally:
             self._was_read.set()
             self._lock.release()
+        self._tell(events)  # only now: a log may hang
 
-    def _reload(self) -> None:
-        file = config_file(self._argument)
-        self._files = list(dict.fromkeys([*([file] if file else []), *self._files]))
-        self._seen = before = self._signature()
+    def _reload(self) -> list[Event]:
         self._next_try = time.monotonic() + RETRY_SECONDS
         try:
-            settings = load(file)
-            self._use(settings, Decider(settings), file)
-            if before[:1] != self._seen[:1]:
-                self._seen = None  # it was written while it was read: once more
+            file = config_file(self._argument)
+            settings = self._read(file)
+            return self._use(settings, Decider(settings), file)
         except BadSettings as bad:
-            self._refuse(bad)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a backend may do anything
-            self._refuse(BadSettings([f"{file}: a backend failed: {type(error).__name__}"]))
+            return self._refuse(bad)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may do anything
+            return self._refuse(
+                BadSettings([f"reading the configuration failed: {type(error).__name__}"])
+            )
 
-    def _use(self, settings: Settings, decider: Decider, file: Path | None) -> None:
+    def _read(self, file: Path | None) -> Settings:
+        """The settings. ``_seen`` tells how their files were before they were read, so that what
+        is written meanwhile is a change at the next packet."""
+        itself = [file] if file else []
+        before = [*itself, *self._files]
+        for _ in range(READINGS):
+            self._files = list(dict.fromkeys(before))
+            self._seen = seen = self._signature()
+            settings = load(file)
+            states = dict(zip(self._files, seen, strict=True))
+            before = [*itself, *settings.files()]
+            if states.keys() >= set(before):
+                break
+        self._files = list(dict.fromkeys(before))
+        self._seen = tuple(states.get(each) for each in self._files)
+        return settings
+
+    def _use(self, settings: Settings, decider: Decider, file: Path | None) -> list[Event]:
         first = isinstance(self._decider, Undecidable)
-        self._files = [*([file] if file else []), *settings.files()]
-        self._seen = self._signature()
         before, self._decider = self._decider, decider
         self._problems = []
         before.close()
         self._log.configure(settings.log)
-        self._log.event("info", "config_loaded" if first else "config_reloaded", file=str(file))
-        for warning in settings.warnings():
-            self._log.event("warning", "config_warning", detail=warning)
+        name = "config_loaded" if first else "config_reloaded"
+        warnings = settings.warnings()
+        events: list[Event] = [("warning", "config_warning", {"detail": each}) for each in warnings]
+        return [("info", name, {"file": str(file)}), *events]
 
-    def _refuse(self, bad: BadSettings) -> None:
+    def _refuse(self, bad: BadSettings) -> list[Event]:
         if isinstance(self._decider, Undecidable):
             self._decider = Undecidable(bad.dialect)
             self._log.configure(bad.log)
         if bad.problems != self._problems:
             self._problems = bad.problems
             self._next_reminder = 0.0
-        self._remind()
+        return self._reminder()
 
-    def _remind(self) -> None:
+    def _reminder(self) -> list[Event]:
         now = time.monotonic()
         if not self._problems or now < self._next_reminder:
-            return
+            return []
         self._next_reminder = now + REMIND_SECONDS
         in_use = (
             "every answer is UNDECIDED until it is mended"
             if isinstance(self._decider, Undecidable)
             else "the settings before it stay in use"
         )
-        self._log.event("error", "config_broken", problems=self._problems, detail=in_use)
+        return [("error", "config_broken", {"problems": self._problems, "detail": in_use})]
+
+    def _tell(self, events: list[Event]) -> None:
+        for level, name, fields in events:
+            self._log.event(level, name, **fields)
 
     def _signature(self) -> Signature:
         return tuple(_state(file) for file in self._files)

@@ -25,7 +25,7 @@ import httpx
 
 from tests.install_ejabberd import EJABBERD_APP
 
-ROOT = Path(os.environ.get("EXTAUTH_HTTP_TEST_EJABBERD_ROOT", "/"))
+ROOT = Path(os.environ.get("EXTAUTH_HTTP_TEST_EJABBERD_ROOT", "/")).absolute()
 START = 30.0  # seconds until it must answer
 STOP = 10.0  # seconds for its orderly end
 LEFT_OVER = 2.0  # seconds more for what it started, until that is killed
@@ -97,7 +97,9 @@ class Ejabberd:
         self.node = f"extauth{self._node_port}@localhost"
         if root != Path("/"):
             # Out of the other root again: the program under test and its Python live in this one.
-            here = shlex.join(["nsenter", "--target", str(os.getpid()), "--root", "--wd", "--"])
+            here = shlex.join(
+                ["nsenter", "--target", str(os.getpid()), "--mount", "--root", "--wd", "--"]
+            )
             extauth_program = f"{here} {extauth_program}"
         self.config: dict[str, Any] = {
             "hosts": hosts or ["example.org"],

@@ -3,8 +3,16 @@
 from pathlib import Path
 
 SOURCE = '''
-import os, subprocess, sys, time
+import logging, os, subprocess, sys, threading, time
 from extauth_http import Answer, Backend, BackendSettings, Command, Exchange, Undecided, Verdict
+
+
+class Quoting:
+    def __init__(self, text):
+        self.text = text
+
+    def __del__(self):
+        raise ValueError(self.text)
 
 
 class NoisySettings(BackendSettings):
@@ -51,6 +59,22 @@ class Noisy(Backend):
             return True
         elif what == "none":
             return None
+        elif what == "no verdict":
+            return Answer("allow", "sure")
+        elif what == "no reason":
+            return Answer(Verdict.ALLOW, None)
+        elif what == "undecided by nothing":
+            raise Undecided(None)
+        elif what == "unraisable":
+            Quoting(command.password)
+        elif what == "thread":
+            thread = threading.Thread(target=int, args=(command.password,))
+            thread.start()
+            thread.join()
+        elif what == "logging":
+            logging.basicConfig(level=1)
+            logging.captureWarnings(True)
+            http.send("POST", "http://127.0.0.1:1/", json={"password": command.password})
         elif what == "interrupt":
             raise KeyboardInterrupt
         return Verdict.ALLOW if command.password == "right" else Verdict.DENY

@@ -4,6 +4,7 @@ import gzip
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,10 @@ def test_a_client_certificate_is_shown_to_who_wants_one(
         ("true", "not_a_verdict"),
         ("none", "not_a_verdict"),
         ("undecided", "cannot_tell"),
+        ("no verdict", "not_a_verdict"),
+        ("no reason", "not_a_verdict"),
+        ("undecided by nothing", "not_a_verdict"),
+        ("logging", "connect_refused"),
     ],
 )
 def test_a_backend_that_fails_is_undecided_and_the_program_lives_on(
@@ -178,6 +183,64 @@ def test_a_backend_that_fails_is_undecided_and_the_program_lives_on(
         assert program.ask(isuser()) == DENY  # it does not offer that
         assert program.reasons(2) == [reason, "unsupported"]
         assert "hunter2" not in program.log_file.read_text() + program.stderr()
+
+
+@pytest.mark.parametrize("does", ["unraisable", "thread"])
+def test_an_exception_that_nobody_catches_shows_nothing(tmp_path: Path, does: str) -> None:
+    config = f'[backend]\nkind = "noisy"\ndoes = "{does}"\n'
+    with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
+        assert program.ask(auth("hunter2")) == DENY
+        assert program.reasons() == ["denied"]
+        assert "hunter2" not in program.stderr()
+        assert "Traceback" not in program.stderr()
+
+
+FAULTS = 150
+
+
+def refusing() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return f"http://127.0.0.1:{found.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("fault", ["refused", "no name", "expired", "plain", "silent", *ANSWERS])
+def test_no_fault_leaves_a_descriptor_or_a_thread_behind(
+    tmp_path: Path, known: Certificates, fault: str
+) -> None:
+    tls = {"expired": known.expired}.get(fault)
+    behave = ANSWERS[fault][0] if fault in ANSWERS else answering(YES)
+    if fault == "silent":
+        behave = silent
+    with Service(behave, tls) as service:
+        url = {
+            "refused": refusing(),
+            "no name": "http://nowhere.invalid/",
+            "plain": service.url.replace("http:", "https:"),
+        }.get(fault, service.url)
+        more = f'[backend.tls]\nca_file = "{known.ca_file}"' if url.startswith("https") else ""
+        slow = fault in ("silent", "10 MB", "a compression bomb")
+        faults = 5 if slow else FAULTS
+        with Program(tmp_path, rest(url, more, top="deadline = 0.2")) as program:
+            program.logged("config_loaded")
+            program.ask(auth())
+            before = held(program)
+            for _ in range(faults):
+                assert program.ask(auth()) == UNDECIDED
+            # What was given up may need a moment to end; what leaks does not end at all.
+            end = time.monotonic() + 10
+            while held(program) > before and time.monotonic() < end:
+                time.sleep(0.02)
+            assert held(program) <= before
+
+
+def held(program: Program) -> tuple[int, int]:
+    """Open files and threads."""
+    process = Path(f"/proc/{program.process.pid}")
+    return len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))
+
+
+def silent(_: Request, __: socket.socket) -> None:
+    """Never answers."""
 
 
 def closing_idle(request: Request, connection: socket.socket) -> None:

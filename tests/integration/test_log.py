@@ -2,7 +2,9 @@
 
 import os
 import select
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,3 +119,84 @@ def test_a_disk_that_fills_up_cuts_no_line_in_two(tmp_path: Path) -> None:
         assert "No space left on device" in program.stderr()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_answers_go_on_when_the_log_file_may_not_be_written(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    os.chown(place, 65534, 65534)
+    wrapper = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    log = place / "log"
+    with (
+        Service() as service,
+        Program(tmp_path, rest(service.url), log=log, wrapper=wrapper) as program,
+    ):
+        assert [program.ask(auth()) for _ in range(20)] == [ALLOW] * 20
+        assert f"log file {log}: Permission denied" in program.stderr()
+        os.chown(place, 0, 0)
+        while not log.exists():
+            assert program.ask(auth()) == ALLOW
+
+
+ROUNDS, AT_ONCE = 6, 100
+SLOWER = 3.0
+"""How many times as long the best round may take on a busy machine; what waits for a log takes
+hundreds of times as long."""
+
+
+def best_round(program: Program) -> float:
+    """Seconds of the fastest of some rounds of packets."""
+    found = []
+    for _ in range(ROUNDS):
+        before = time.monotonic()
+        program.write(auth() * AT_ONCE)
+        assert [program.read() for _ in range(AT_ONCE)] == [ALLOW] * AT_ONCE
+        found.append(time.monotonic() - before)
+    return min(found)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_answers_are_as_fast_as_ever_when_the_log_fails(tmp_path: Path, place: str) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.mkdir()
+    bad.mkdir()
+    with Service() as service:
+        config = rest(service.url)
+        with Program(good, config) as one, Program(bad, config, log=PLACES[place](bad)) as other:
+            ordinary = best_round(one)
+            assert best_round(other) < SLOWER * ordinary
+
+
+HANGS = 6
+"""Seconds."""
+
+
+def can_delay() -> bool:
+    """Whether strace is there and may be used."""
+    return (
+        bool(shutil.which("strace"))
+        and not subprocess.run(
+            ["strace", "-o", os.devnull, "true"], check=False, capture_output=True
+        ).returncode
+    )
+
+
+@pytest.mark.skipif(not can_delay(), reason="needs strace")
+def test_a_disk_that_hangs_holds_one_packet_up_and_no_other(tmp_path: Path) -> None:
+    """Each write to the log file takes as long as ``HANGS``; the kernel is told so by strace."""
+    log = tmp_path / "log"
+    log.touch()
+    trace = tmp_path / "trace"
+    delay = ("-e", "trace=write", "-e", f"inject=write:delay_enter={HANGS}000000", "-P", str(log))
+    wrapper = ("strace", "-f", "-o", str(trace), *delay)
+    deadline = "deadline = 0.5"
+    with Service() as service:
+        config = rest(service.url, top=deadline)
+        with Program(tmp_path, config, log=log, wrapper=wrapper) as program:
+            before = time.monotonic()
+            assert [program.ask(auth()) for _ in range(100)] == [ALLOW] * 100
+            assert time.monotonic() - before < HANGS
+            program.close_input()
+            assert program.wait() == 0
+    assert "write(" in trace.read_text()

@@ -21,7 +21,13 @@ ENTRY_POINTS = "extauth_http.backends"
 """The entry-point group under which an installed package offers kinds of its own."""
 
 BUILT_IN = {
+    "introspection": "extauth_http.backends.introspection:Introspection",
+    "jsxc": "extauth_http.backends.jsxc:Jsxc",
+    "mongooseim": "extauth_http.backends.mongooseim:Mongooseim",
+    "password_grant": "extauth_http.backends.password_grant:PasswordGrant",
     "rest": "extauth_http.backends.rest:Rest",
+    "status": "extauth_http.backends.status:Status",
+    "userinfo": "extauth_http.backends.userinfo:Userinfo",
 }
 
 
@@ -45,10 +51,18 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
     tls: Tls = Tls()
     trust_env: bool = False
     """Whether the proxies that the environment names are used."""
+    jid_unescape: bool = False
+    """Whether XEP-0106 escapes in the user are undone before the service is asked."""
 
     def endpoints(self) -> list[Endpoint]:
         """Where this backend sends credentials, for the warnings about plain http."""
-        return [value for _, value in self if isinstance(value, Endpoint)]
+        found: list[Endpoint] = []
+        for _, value in self:
+            if isinstance(value, Endpoint):
+                found.append(value)
+            elif isinstance(value, BackendSettings):
+                found += value.endpoints()
+        return found
 
 
 class Backend:
@@ -64,6 +78,9 @@ class Backend:
 
     def __init__(self, settings: Any) -> None:
         """``settings`` is an instance of the class's ``Settings``."""
+
+    def close(self) -> None:
+        """Closes connections of its own, if it has any; called when it is no longer used."""
 
     def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
         """May this user log in with this password?"""

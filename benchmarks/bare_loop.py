@@ -1,0 +1,29 @@
+"""The program without what keeps its promises in time: no watch, no second thread, no deadline
+that anybody keeps. What the loop of ``port.py`` costs shows against this."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from extauth_http.decide import Decider
+from extauth_http.logs import Log
+from extauth_http.port import Outcome
+from extauth_http.protocol import PacketReader, parse, reply
+from extauth_http.settings import load
+
+settings = load(Path(sys.argv[1]))
+decider, log, reader = Decider(settings), Log(), PacketReader()
+log.configure(settings.log)
+while data := os.read(0, 65_536):
+    reader.feed(data)
+    while (packet := reader.next_packet()) is not None:
+        started = time.monotonic()
+        command, request_id = parse(packet), os.urandom(8).hex()
+        decision = decider.decide(command, started + 8.0, request_id)
+        verdict = decision.answer.verdict
+        os.write(1, reply(verdict, command.operation, decider.dialect))
+        seconds = time.monotonic() - started
+        size, operation = len(packet), command.operation
+        outcome = Outcome(request_id, size, operation, command, decision, decider.dialect, seconds)
+        log.outcome(outcome)

@@ -1,0 +1,74 @@
+"""Any bytes, cut anywhere: each whole packet is a command or malformed, and nothing is lost.
+
+    make fuzz
+
+The first byte of an input says how long the pieces are in which the rest arrives, and which
+operation the rest is tried with as a packet of its own: chance alone finds no operation's name.
+"""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["extauth_http"]):
+    from extauth_http.command import Operation
+    from extauth_http.protocol import (
+        MAX_PACKET,
+        Dialect,
+        Malformed,
+        PacketReader,
+        frame,
+        packet,
+        parse,
+        reply,
+    )
+    from extauth_http.verdict import Verdict
+
+OPERATIONS = [f"{operation.value}:".encode() for operation in Operation]
+REPLIES = {bytes((0, 2, 0, number)) for number in range(3)}
+
+
+def one_input(data: bytes) -> None:
+    """Raises AssertionError where the rules do not hold."""
+    piece, stream = (data[0] if data else 0) + 1, data[1:]
+    reader = PacketReader()
+    found = []
+    for start in range(0, len(stream), piece):
+        reader.feed(stream[start : start + piece])
+        while (payload := reader.next_packet()) is not None:
+            found.append(payload)
+    framed = b"".join(map(frame, found))
+    assert stream.startswith(framed)
+    assert reader.leftover == len(stream) - len(framed)
+    assert not reader.has_packet
+    operation = OPERATIONS[piece % len(OPERATIONS)]
+    for payload in (*found, stream, operation + stream):
+        if len(payload) <= MAX_PACKET:
+            check(payload)
+
+
+def check(payload: bytes) -> None:
+    """What holds for one packet."""
+    operation: Operation | None
+    try:
+        command = parse(payload)
+    except Malformed as malformed:
+        operation = malformed.operation
+        assert malformed.reason.isidentifier()
+    else:
+        operation = command.operation
+        assert packet(command) == frame(payload)
+        assert command.user
+        assert command.host
+        assert len((command.user + command.host).splitlines()) == 1
+    for dialect in Dialect:
+        for verdict in Verdict:
+            answer = reply(verdict, operation, dialect)
+            assert answer in REPLIES
+            assert (answer[3] == 1) == (verdict is Verdict.ALLOW)
+            assert dialect is Dialect.EJABBERD or answer[3] < 2
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()

@@ -1,0 +1,84 @@
+"""The ``mongooseim`` kind: the HTTP API that MongooseIM asks (its documentation, "HTTP
+authentication method"), and that ``ejabberd_auth_http`` asked of old ejabberd."""
+
+from extauth_http.backends import Backend, BackendSettings, Url
+from extauth_http.command import Command, Operation
+from extauth_http.http import Exchange, HttpAnswer
+from extauth_http.verdict import Answer, Undecided, Verdict
+
+
+class MongooseimSettings(BackendSettings):
+    """``url`` is the base, path prefix included; the methods are below it."""
+
+    url: Url
+
+
+class Mongooseim(Backend):
+    Settings = MongooseimSettings
+
+    def __init__(self, settings: MongooseimSettings) -> None:
+        self._named = settings.service_auth is not None
+        self._methods = {name: settings.url.below(name) for name in _NAMES.values()}
+
+    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+        return self._read(command, http)
+
+    def isuser(self, command: Command, http: Exchange) -> Verdict | Answer:
+        return self._read(command, http)
+
+    def _read(self, command: Command, http: Exchange) -> Answer:
+        url = self._methods[_NAMES[command.operation]].asking(_fields(command))
+        answer = http.send("GET", url)
+        if answer.status != 200:
+            raise self._undecided(answer)
+        match answer.body.strip():
+            case b"true":
+                return Answer(Verdict.ALLOW, "allowed")
+            case b"false":
+                return Answer(Verdict.DENY, "denied")
+        raise Undecided("not_an_answer", "expected true or false, without quotes")
+
+    def _write(self, command: Command, http: Exchange) -> Answer:
+        url = self._methods[_NAMES[command.operation]]
+        answer = http.send("POST", url, form=_fields(command))
+        yes, no = _STATUSES[command.operation]
+        if answer.status in yes:
+            return Answer(Verdict.ALLOW, "allowed")
+        if answer.status in no:
+            return Answer(Verdict.DENY, f"http_{answer.status}")
+        raise self._undecided(answer)
+
+    setpass = tryregister = removeuser = removeuser3 = _write
+
+    def _undecided(self, answer: HttpAnswer) -> Undecided:
+        if answer.status == 401 and self._named:
+            return Undecided(
+                "service_auth_refused",
+                "status 401: the service refuses this program, not the user; check service_auth",
+            )
+        return answer.undecided()
+
+
+_NAMES = {
+    Operation.AUTH: "check_password",
+    Operation.ISUSER: "user_exists",
+    Operation.SETPASS: "set_password",
+    Operation.TRYREGISTER: "register",
+    Operation.REMOVEUSER: "remove_user",
+    Operation.REMOVEUSER3: "remove_user_validate",
+}
+
+_STATUSES: dict[Operation, tuple[set[int], set[int]]] = {
+    Operation.SETPASS: ({200, 201, 204}, {403, 404}),
+    Operation.TRYREGISTER: ({201}, {403, 409}),
+    Operation.REMOVEUSER: ({200, 201, 204}, {403, 404}),
+    Operation.REMOVEUSER3: ({200, 201, 204}, {403, 404}),
+}
+"""Which statuses are a yes and which a no; "anything else" of the documentation is no verdict."""
+
+
+def _fields(command: Command) -> dict[str, str]:
+    fields = {"user": command.user, "server": command.host}
+    if command.operation.has_credential:
+        fields["pass"] = command.password
+    return fields

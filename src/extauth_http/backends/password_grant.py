@@ -1,0 +1,78 @@
+"""The ``password_grant`` kind: user name and password are tried at the token endpoint
+(RFC 6749 section 4.3). The token that comes back is thrown away."""
+
+from extauth_http.backends import Url
+from extauth_http.backends.oauth import OAuthSettings, Provider
+from extauth_http.backends.owner import TokenBackend, claims_of
+from extauth_http.command import Command
+from extauth_http.http import Exchange
+from extauth_http.names import filled
+from extauth_http.verdict import Answer, Undecided, Verdict
+
+
+class PasswordGrantSettings(OAuthSettings):
+    """``url`` is the token endpoint; ``username_match`` is the name that is sent there."""
+
+    revocation_url: Url | None = None
+
+
+class PasswordGrant(TokenBackend):
+    Settings = PasswordGrantSettings
+
+    def __init__(self, settings: PasswordGrantSettings) -> None:
+        super().__init__(settings)
+        self._url = settings.url
+        self._revocation_url = settings.revocation_url
+        self._provider = Provider(settings)
+
+    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+        url = self._url or self._provider.endpoint("token_endpoint", http)
+        form = {
+            "grant_type": "password",
+            "username": filled(self._settings.username_match, command.user, command.host),
+            "password": command.password,
+        }
+        if self._settings.scope:
+            form["scope"] = self._settings.scope
+        answer = self._provider.post(http, url, form)
+        if answer.status == 400:
+            error = claims_of(answer.json()).get("error")
+            if error == "invalid_grant":
+                return Answer(Verdict.DENY, "invalid_grant", "the password is wrong")
+            raise Undecided("oauth_error", f"the token endpoint refuses: {_known(error)}")
+        if answer.status != 200:
+            raise answer.undecided()
+        tokens = claims_of(answer.json())
+        if not isinstance(tokens.get("access_token"), str) or not tokens["access_token"]:
+            raise Undecided("not_an_answer", "status 200 without an access_token")
+        return Answer(Verdict.ALLOW, "allowed", self._revoked(tokens, http))
+
+    def _revoked(self, tokens: dict[str, object], http: Exchange) -> str:
+        """Ends the tokens (RFC 7009); what did not work. The verdict stands all the same."""
+        status = http.status
+        try:
+            url = self._revocation_url
+            if url is None and self._provider.has("revocation_endpoint", http):
+                url = self._provider.endpoint("revocation_endpoint", http)
+            for kind in ("refresh_token", "access_token") if url else ():
+                token = tokens.get(kind)
+                if isinstance(token, str) and url:
+                    answer = self._provider.post(
+                        http, url, {"token": token, "token_type_hint": kind}
+                    )
+                    if answer.status != 200:
+                        raise answer.undecided()
+        except Undecided as undecided:
+            return f"the token could not be revoked: {undecided.reason}"
+        finally:
+            http.status = status
+        return ""
+
+
+_ERRORS = {"invalid_request", "invalid_client", "unauthorized_client", "unsupported_grant_type"}
+_ERRORS |= {"invalid_scope"}
+
+
+def _known(error: object) -> str:
+    """The error by its name in RFC 6749 section 5.2; never a text of the provider's."""
+    return error if isinstance(error, str) and error in _ERRORS else "an error of its own"

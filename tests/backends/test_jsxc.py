@@ -1,0 +1,133 @@
+"""The jsxc kind. Signatures and tokens are worked out by openssl, not by our own code."""
+
+import json
+import shlex
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from extauth_http.command import Command, Operation
+from tests.asking import ask
+from tests.integration.service import Service, answering, http
+
+SECRET = "an api secret of the app"
+
+
+def shell(script: str, stdin: bytes = b"") -> str:
+    done = subprocess.run(["bash", "-euc", script], input=stdin, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def token(jid: str, expiry: int, secret: str = SECRET, version: str = "00") -> str:
+    """A time-limited token, by the recipe of the protocol's description and openssl."""
+    key = f"-hmac {shlex.quote(secret)}"
+    identity = shell("openssl dgst -sha256 -r | cut -c1-4", secret.encode())
+    header = f"{identity}{expiry:08x}"
+    challenge = f"{version}{header}{jid.encode().hex()}"
+    mac = shell(f"echo {challenge} | xxd -r -p | openssl dgst -sha256 {key} -r | cut -c1-32")
+    encoded = shell(f"echo {version}{mac}{header} | xxd -r -p | openssl base64 -A | tr -d =")
+    return encoded.replace("O", "-").replace("I", "$").replace("l", "%")
+
+
+def auth(password: str, user: str = "alice") -> Command:
+    return Command(Operation.AUTH, user, "example.org", password)
+
+
+def asked(command: Command, answer: Any, status: int = 200, **more: Any) -> tuple[str, str]:
+    with Service(answering(http(status, json.dumps(answer)))) as service:
+        said = ask(command, kind="jsxc", url=service.url, secret=SECRET, **more).answer
+    return said.verdict.value, said.reason
+
+
+NOAUTH = {"result": "noauth"}
+LATER = int(time.time()) + 3600
+
+
+def test_a_request_is_a_form_with_a_signature() -> None:
+    with Service(answering(http(200, '{"result": "success"}'))) as service:
+        command = auth("p&=ä:b")
+        answer = ask(command, kind="jsxc", url=service.url, secret=SECRET).answer
+        (request,) = service.requests
+    assert answer.verdict.value == "allow"
+    assert request.method == "POST"
+    form = b"operation=auth&username=alice&domain=example.org&password=p%26%3D%C3%A4%3Ab"
+    assert request.body == form
+    signature = shell(f"openssl dgst -sha1 -hmac {shlex.quote(SECRET)} -r | cut -c1-40", form)
+    assert request.headers["x-jsxc-signature"] == f"sha1={signature}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "expected"),
+    [
+        ({"result": "success"}, 200, ("allow", "allowed")),
+        (NOAUTH, 200, ("deny", "denied")),
+        ({"result": "error"}, 200, ("undecided", "not_an_answer")),
+        ({"result": True}, 200, ("undecided", "not_an_answer")),
+        ({}, 200, ("undecided", "not_an_answer")),
+        (["success"], 200, ("undecided", "not_an_answer")),
+        ({"result": "success"}, 201, ("undecided", "http_201")),
+        (NOAUTH, 401, ("undecided", "http_401")),
+        ({"result": "success"}, 500, ("undecided", "http_500")),
+    ],
+)
+def test_a_password_is_right_where_the_app_says_so(
+    answer: Any, status: int, expected: tuple[str, str]
+) -> None:
+    assert asked(auth("wonder"), answer, status) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"result": "success", "data": {"isUser": True}}, "allow"),
+        ({"result": "success", "data": {"isUser": False}}, "deny"),
+        ({"result": "success", "data": {"isUser": 1}}, "undecided"),
+        ({"result": "success", "data": {}}, "undecided"),
+        ({"result": "success"}, "undecided"),
+        ({"result": "error", "data": {"isUser": True}}, "undecided"),
+    ],
+)
+def test_the_app_says_who_exists(answer: Any, expected: str) -> None:
+    command = Command(Operation.ISUSER, "alice", "example.org")
+    assert asked(command, answer)[0] == expected
+
+
+def test_a_token_is_checked_here_without_asking() -> None:
+    with Service() as service:
+        command = auth(token("alice@example.org", LATER))
+        answer = ask(command, kind="jsxc", url=service.url, secret=SECRET).answer
+        assert (answer.verdict.value, service.requests) == ("allow", [])
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        token("alice@example.org", int(time.time()) - 1),
+        token("bob@example.org", LATER),
+        token("alice@b.example", LATER),
+        token("alice@example.org", LATER, secret="another"),
+        token("alice@example.org", LATER, version="01"),
+        token("alice@example.org", LATER)[:-1],
+        token("alice@example.org", LATER) + "A",
+        token("alice@example.org", LATER) + " ",
+    ],
+    ids=["expired", "bob's", "other host", "other secret", "version", "short", "long", "space"],
+)
+def test_what_is_no_good_token_is_a_password_like_any_other(password: str) -> None:
+    assert asked(auth(password), NOAUTH) == ("deny", "denied")
+
+
+def test_tokens_can_be_switched_off() -> None:
+    password = token("alice@example.org", LATER)
+    assert asked(auth(password), NOAUTH, tokens=False) == ("deny", "denied")
+
+
+def test_a_changed_password_is_refused_and_without_the_app_nobody_can_tell() -> None:
+    answers = answering(http(200, '{"result": "success"}'), http(200, json.dumps(NOAUTH)))
+    with Service(answers) as service:
+        backend: dict[str, Any] = {"kind": "jsxc", "url": service.url, "secret": SECRET}
+        assert ask(auth("old"), **backend).answer.verdict.value == "allow"
+        assert ask(auth("old"), **backend).answer.verdict.value == "deny"
+    assert ask(auth("old"), **backend).answer.reason == "connect_refused"
