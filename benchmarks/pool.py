@@ -66,7 +66,7 @@ class Bench:
         path = self.folder / f"{name}.sock"
         command = [PROGRAM, "--config", str(self._config(port)), "serve", "--socket", str(path)]
         self._start(command)
-        _until(lambda: _connects(socket.AF_UNIX, str(path)))
+        until(lambda: connects(socket.AF_UNIX, str(path)))
         return path
 
     def weight(self) -> float:
@@ -93,7 +93,7 @@ class Bench:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port: int = free.getsockname()[1]
         self._start([sys.executable, str(HERE / "service.py"), str(port), str(delay_ms)])
-        _until(lambda: _connects(socket.AF_INET, ("127.0.0.1", port)))
+        until(lambda: connects(socket.AF_INET, ("127.0.0.1", port)))
         return port
 
     def _config(self, port: int) -> Path:
@@ -208,7 +208,7 @@ def _rollup(pid: int, *names: str) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith(names)) / 1024
 
 
-def _connects(family: int, address: object) -> bool:
+def connects(family: int, address: object) -> bool:
     with socket.socket(family) as trial:
         try:
             trial.connect(address)  # type: ignore[arg-type]
@@ -217,7 +217,7 @@ def _connects(family: int, address: object) -> bool:
     return True
 
 
-def _until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not holds():
         if time.monotonic() > end:

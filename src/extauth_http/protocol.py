@@ -7,6 +7,7 @@ A packet is a 2-byte big-endian length and that many bytes (an Erlang port with 
 hold more of them. The reply is ``00 02`` and a 2-byte number. Source: ejabberd's ``extauth.erl``.
 """
 
+import re
 from collections.abc import Iterator
 from enum import Enum
 
@@ -88,18 +89,16 @@ def parse(packet: bytes) -> Command:
     names = user + host
     if not user or not host:
         raise Malformed("empty_name", operation)
-    if "\0" in password or any(map(_is_control, names)):
+    if "\0" in password or _CONTROL.search(names):
         raise Malformed("control_character", operation)
-    if any("A" <= letter <= "Z" for letter in names):
+    if _UPPER.search(names):
         raise Malformed("upper_case", operation)
     return Command(operation, user, host, password)
 
 
 _OPERATIONS = {operation.value: operation for operation in Operation}
-
-
-def _is_control(letter: str) -> bool:
-    return letter < " " or "\x7f" <= letter <= "\x9f" or letter in "\u2028\u2029"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UPPER = re.compile("[A-Z]")
 
 
 def packet(command: Command) -> bytes:
