@@ -76,7 +76,7 @@ def run(root: Path, options: list[str]) -> dict[str, int]:
         report = Path(folder) / "report.xml"
         pytest = [sys.executable, "-m", "pytest", "-m", "e2e", f"--junit-xml={report}"]
         # With CI=true a missing ejabberd fails.
-        environment = {**os.environ, "CI": "true", "EXTAUTH_HTTP_TEST_EJABBERD_ROOT": str(root)}
+        environment = {**os.environ, "CI": "true", "EJABBERD_TEST_ROOT": str(root)}
         ended = subprocess.run([*pytest, *options], env=environment, check=False)
         suite = ElementTree.parse(report).find("testsuite") if report.exists() else None
     count = {

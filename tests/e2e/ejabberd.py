@@ -25,7 +25,7 @@ import httpx
 
 from tests.install_ejabberd import EJABBERD_APP
 
-ROOT = Path(os.environ.get("EXTAUTH_HTTP_TEST_EJABBERD_ROOT", "/")).absolute()
+ROOT = Path(os.environ.get("EJABBERD_TEST_ROOT", "/")).absolute()
 START = 30.0  # seconds until it must answer
 STOP = 10.0  # seconds for its orderly end
 LEFT_OVER = 2.0  # seconds more for what it started, until that is killed
