@@ -153,6 +153,9 @@ def test_nothing_of_a_server_is_left_when_it_has_stopped(tmp_path: Path) -> None
     deaf = tmp_path / "deaf.py"
     deaf.write_text("import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)\n")
     with Ejabberd(shlex.join([sys.executable, str(deaf)])) as server:
+        deadline = time.monotonic() + 10
+        while not server.program_pids() and time.monotonic() < deadline:
+            time.sleep(0.05)
         (pid,) = server.program_pids()
         folder = server.folder
     cmdline = Path(f"/proc/{pid}/cmdline")  # empty where the dead one waits to be reaped

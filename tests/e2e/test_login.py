@@ -112,8 +112,9 @@ def test_the_example_configuration_starts_and_lets_nobody_in_without_tls(
     )
     certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "ejabberd.pem"))
     example = yaml.safe_load(EXAMPLE.read_text())
-    example |= {"extauth_program": program, "certfiles": [str(tmp_path / "ejabberd.pem")]}
     server = Ejabberd(program)
+    example["extauth_program"] = server.config["extauth_program"]
+    example["certfiles"] = [str(tmp_path / "ejabberd.pem")]
     ports = {"ejabberd_c2s": server.c2s_port, "ejabberd_http": server.api_port}
     for listener in example["listen"]:
         listener |= {"port": ports[listener["module"]], "ip": "127.0.0.1"}
