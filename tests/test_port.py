@@ -332,6 +332,47 @@ def test_a_program_that_is_told_to_go_needs_no_thread_for_it(
     running.close()
 
 
+def test_a_command_that_nobody_is_asked_about_is_answered_in_the_dialect_of_the_last() -> None:
+    class Boolean(Fake):
+        dialect = Dialect.BOOLEAN
+
+    running = Running(Boolean)
+    running.ask("allow")
+    assert running.answer() == TRUE
+    running.port._stuck = [threading.current_thread()] * MAX_STUCK
+    running.ask("allow")
+    assert running.answer() == FALSE
+    running.run(b"", [])
+
+
+def test_each_command_has_a_whole_deadline() -> None:
+    running = Running()
+    running.ask("allow", "allow")
+    assert [running.answer(), running.answer()] == [TRUE, TRUE]
+    before = time.monotonic()
+    running.ask("slow")
+    assert before + Fake.deadline <= running.overdue() <= time.monotonic() + Fake.deadline + 1
+    running.port.expire(running.overdue())
+    assert running.answer() == FAILURE
+    running.run(b"", [])
+
+
+def test_streams_that_do_not_wait_are_waited_for() -> None:
+    running = Running()
+    for descriptor in (running.source, running.sink):
+        os.set_blocking(descriptor, False)
+    filled = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            filled += os.write(running.sink, b"\0" * 4096)
+    time.sleep(0.05)
+    running.ask("allow")
+    while filled:
+        filled -= len(os.read(running.output, filled))
+    assert running.answer() == TRUE
+    running.run(b"", [])
+
+
 def test_the_last_command_gets_little_time_once_the_input_has_ended() -> None:
     running = Running()
     running.port.input_has_ended()
