@@ -162,6 +162,7 @@ def test_a_command_whose_time_is_up_is_answered_by_the_watch_and_its_late_answer
     due = running.overdue()
     running.port.expire(due - 0.001)
     assert running.outcomes == []
+    assert running.port.next_look(due + 1) == due
     running.port.expire(due)
     running.port.expire(due)
     assert running.answer() == FAILURE
@@ -219,6 +220,8 @@ def test_a_log_that_hangs_holds_one_thread_and_not_the_packets_behind() -> None:
             goes_on.wait(30)
 
     running = Running(record=record)
+    first = running.port._worker
+    assert first is not None
     running.ask("allow", "deny")
     assert running.answer() == TRUE
     assert hangs.wait(10)
@@ -230,6 +233,8 @@ def test_a_log_that_hangs_holds_one_thread_and_not_the_packets_behind() -> None:
     running.port.expire(due)
     assert running.answer() == FALSE
     goes_on.set()
+    first.join(10)
+    assert not first.is_alive()
     running.ask("allow", "deny")
     assert [running.answer(), running.answer()] == [TRUE, FALSE]
     assert running.run(b"", []) == b""
@@ -327,6 +332,47 @@ def test_a_program_that_is_told_to_go_needs_no_thread_for_it(
     running.close()
 
 
+def test_a_command_that_nobody_is_asked_about_is_answered_in_the_dialect_of_the_last() -> None:
+    class Boolean(Fake):
+        dialect = Dialect.BOOLEAN
+
+    running = Running(Boolean)
+    running.ask("allow")
+    assert running.answer() == TRUE
+    running.port._stuck = [threading.current_thread()] * MAX_STUCK
+    running.ask("allow")
+    assert running.answer() == FALSE
+    running.run(b"", [])
+
+
+def test_each_command_has_a_whole_deadline() -> None:
+    running = Running()
+    running.ask("allow", "allow")
+    assert [running.answer(), running.answer()] == [TRUE, TRUE]
+    before = time.monotonic()
+    running.ask("slow")
+    assert before + Fake.deadline <= running.overdue() <= time.monotonic() + Fake.deadline + 1
+    running.port.expire(running.overdue())
+    assert running.answer() == FAILURE
+    running.run(b"", [])
+
+
+def test_streams_that_do_not_wait_are_waited_for() -> None:
+    running = Running()
+    for descriptor in (running.source, running.sink):
+        os.set_blocking(descriptor, False)
+    filled = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            filled += os.write(running.sink, b"\0" * 4096)
+    time.sleep(0.05)
+    running.ask("allow")
+    while filled:
+        filled -= len(os.read(running.output, filled))
+    assert running.answer() == TRUE
+    running.run(b"", [])
+
+
 def test_the_last_command_gets_little_time_once_the_input_has_ended() -> None:
     running = Running()
     running.port.input_has_ended()
@@ -335,7 +381,7 @@ def test_the_last_command_gets_little_time_once_the_input_has_ended() -> None:
     assert due > time.monotonic() + END_SECONDS + 1
     running.port.input_has_ended()
     sooner = running.overdue()
-    assert sooner <= time.monotonic() + END_SECONDS + GRACE_SECONDS
+    assert time.monotonic() < sooner <= time.monotonic() + END_SECONDS + GRACE_SECONDS
     running.port.input_has_ended()
     assert running.overdue() == sooner
     running.port.expire(sooner)
@@ -353,6 +399,23 @@ def test_a_command_with_more_behind_it_keeps_its_time_when_the_input_has_ended()
     running.port.expire(due)
     assert [running.answer(), running.answer()] == [FAILURE, TRUE]
     running.run(b"", [])
+
+
+def test_an_outcome_tells_what_was_asked_and_how_long_it_took() -> None:
+    asked = Command(Operation.SETPASS, "u", "h", "allow")
+    stream = packet(asked) + frame(b"setpass:U:h:x") + frame(b"nonsense")
+    running = Running()
+    running.run(stream, [])
+    whole, half, none = running.outcomes
+    assert len({whole.request_id, half.request_id, none.request_id}) == 3
+    assert {len(each.request_id) for each in running.outcomes} == {16}
+    assert [each.size for each in running.outcomes] == [len(packet(asked)) - 2, 13, 8]
+    assert [each.operation for each in running.outcomes] == [asked.operation] * 2 + [None]
+    assert [each.command for each in running.outcomes] == [asked, None, None]
+    assert {each.dialect for each in running.outcomes} == {Dialect.EJABBERD}
+    assert all(0 < each.seconds < 10 for each in running.outcomes)
+    assert half.decision == Decision(Answer(Verdict.DENY, "upper_case"))
+    assert none.decision == Decision(Answer(Verdict.DENY, "unknown_operation"))
 
 
 def test_an_idle_port_need_not_be_looked_at_before_a_whole_deadline_has_passed() -> None:

@@ -83,14 +83,14 @@ class Outcome:
 class _Flight:
     """A packet that is being answered."""
 
-    def __init__(self, packet: bytes, deadline: float) -> None:
+    def __init__(self, packet: bytes, deadline: float, dialect: Dialect) -> None:
         self.request_id = os.urandom(8).hex()
         self.size = len(packet)
         self.started = time.monotonic()
         self.due = self.started + deadline
         self.operation: Operation | None = None
         self.command: Command | None = None
-        self.dialect = Dialect.EJABBERD
+        self.dialect = dialect
         self.backend: str | None = None
         self.is_written = False
         self._claim = threading.Lock()
@@ -149,6 +149,7 @@ class Port:
         self._late: tuple[_Flight, Decision] | None = None
         self._stuck: list[threading.Thread] = []
         self._deadline = 8.0
+        self._dialect = Dialect.EJABBERD
         self.has_ended = False
 
     def start(self) -> None:
@@ -169,7 +170,7 @@ class Port:
             if late and not self._answer(*late):
                 return
             while (packet := self._next_packet()) is not None:
-                flight = self._flight = _Flight(packet, self._deadline)
+                flight = self._flight = _Flight(packet, self._deadline, self._dialect)
                 self._begin()
                 decision = self._decide(flight, packet)
                 if not flight.claim():
@@ -208,7 +209,7 @@ class Port:
                 )
             deciding = self._current()
             self._take_deadline(flight, deciding.deadline)
-            flight.dialect = deciding.dialect
+            flight.dialect = self._dialect = deciding.dialect
             try:
                 flight.command = command = parse(packet)
             except Malformed as malformed:
