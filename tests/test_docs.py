@@ -51,15 +51,3 @@ def test_the_documented_backend_is_python() -> None:
     lines = block.splitlines()
     indent = len(lines[0]) - len(lines[0].lstrip())
     compile("\n".join(line[indent:] for line in lines), "backends.md", "exec")
-
-
-def test_every_reason_is_documented_and_every_documented_reason_exists() -> None:
-    source = "\n".join(file.read_text() for file in (ROOT / "src").rglob("*.py"))
-    calls = r"(?:Undecided|Malformed|_no|Answer\(\s*Verdict\.[A-Z]+,)\(?\s*(f?)\"([a-z_0-9]+)"
-    found = {word for formatted, word in re.findall(calls, source) if not formatted}
-    used = {re.sub("^http_[0-9]+$", "http_", word) for word in found}
-    used |= set(re.findall(r"Verdict\.[A-Z]+: \"([a-z]+ed)\"", source)) - {"red"} | {"http_"}
-    page = (ROOT / "docs/operations.md").read_text().partition("## Reasons")[2]
-    first_columns = "\n".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))
-    documented = {word.rstrip("…") for word in re.findall(r"`([a-z_0-9…]+)`", first_columns)}
-    assert documented == used

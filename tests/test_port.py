@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from extauth_http.command import Command, Operation
 from extauth_http.decide import Decision
-from extauth_http.port import Outcome, Port
+from extauth_http.port import (
+    END_SECONDS,
+    GRACE_SECONDS,
+    LOOK_SECONDS,
+    MAX_STUCK,
+    Outcome,
+    Port,
+    _end_thread,
+)
 from extauth_http.protocol import Dialect, PacketReader, frame, packet, packets, reply
 from extauth_http.verdict import Answer, Verdict
 
@@ -36,10 +44,13 @@ class Fake:
                 raise SystemExit
             case "slow":
                 time.sleep(due - time.monotonic() + 30)
+            case "loop":
+                while True:
+                    pass
         return Decision(Answer(Verdict.DENY, "denied"))
 
     def kind(self, host: str) -> str | None:
-        return None
+        return "fake"
 
 
 class Running:
@@ -54,6 +65,7 @@ class Running:
         self.output, self.sink = os.pipe()
         self.outcomes: list[Outcome] = []
         self.warnings: list[str] = []
+        self.details: list[str] = []
         self.looks = threading.Event()
         self.port = Port(
             self.source,
@@ -62,7 +74,7 @@ class Running:
             reader=PacketReader(),
             encode=lambda o: reply(o.decision.answer.verdict, o.operation, o.dialect),
             record=self._note,
-            warn=lambda name, _: self.warnings.append(name),
+            warn=self._warn,
             wake=self.looks.set,
         )
         self._record = record
@@ -71,6 +83,10 @@ class Running:
     def _note(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self._record(outcome)
+
+    def _warn(self, name: str, detail: str) -> None:
+        self.warnings.append(name)
+        self.details.append(detail)
 
     def ask(self, *passwords: str) -> None:
         """Sends commands without waiting for their answers."""
@@ -129,6 +145,7 @@ def test_there_are_as_many_answers_as_whole_packets(stream: bytes, data: st.Data
     assert len(running.outcomes) == len(whole)
     left = len(stream) - sum(2 + len(each) for each in whole)
     assert running.warnings == (["input_cut_off"] if left else [])
+    assert running.details == ([f"the input ended {left} bytes into a packet"] if left else [])
 
 
 def test_answers_come_in_the_order_of_their_packets() -> None:
@@ -151,7 +168,46 @@ def test_a_command_whose_time_is_up_is_answered_by_the_watch_and_its_late_answer
     running.ask("allow")
     assert running.answer() == TRUE
     assert running.run(b"", []) == b""
-    assert [each.decision.answer.reason for each in running.outcomes] == ["deadline", "allow"]
+    late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
+    assert running.outcomes[0].decision == Decision(late, "fake")
+    assert running.outcomes[1].decision.answer.reason == "allow"
+
+
+def test_a_thread_that_loops_is_ended_and_one_that_has_ended_is_left_alone() -> None:
+    running = Running()
+    running.ask("loop")
+    due = running.overdue()
+    looping = running.port._worker
+    assert looping is not None
+    running.port.expire(due)
+    assert running.answer() == FAILURE
+    looping.join(10)
+    assert not looping.is_alive()
+    assert running.port._stuck == [looping]
+    _end_thread(looping)
+    _end_thread(threading.Thread())
+    running.ask("allow")
+    assert running.answer() == TRUE
+    assert running.port._stuck == []
+    running.run(b"", [])
+
+
+def test_threads_that_hang_are_counted_and_more_than_so_many_are_not_begun() -> None:
+    running = Running()
+    hanging = threading.Thread(target=lambda: time.sleep(2), daemon=True)
+    hanging.start()
+    running.port._stuck = [hanging] * (MAX_STUCK - 1)
+    running.ask("allow")
+    assert running.answer() == TRUE
+    running.port._stuck = [hanging] * MAX_STUCK
+    running.ask("allow")
+    assert running.answer() == FAILURE
+    hanging.join()
+    running.ask("allow")
+    assert running.answer() == TRUE
+    running.run(b"", [])
+    stuck = Answer(Verdict.UNDECIDED, "stuck", f"{MAX_STUCK} earlier commands still hang")
+    assert running.outcomes[1].decision == Decision(stuck)
 
 
 def test_a_log_that_hangs_holds_one_thread_and_not_the_packets_behind() -> None:
@@ -169,6 +225,8 @@ def test_a_log_that_hangs_holds_one_thread_and_not_the_packets_behind() -> None:
     due = running.overdue()
     running.port.expire(due - 0.001)
     assert not select.select([running.output], [], [], 0.05)[0]
+    assert running.port.next_look(due - 1) == due
+    assert running.port.next_look(due + 1) == due + 1 + LOOK_SECONDS
     running.port.expire(due)
     assert running.answer() == FALSE
     goes_on.set()
@@ -198,7 +256,9 @@ def test_the_watch_does_not_wait_for_who_reads_the_answers() -> None:
     running.ask("slow", "allow")
     due = running.overdue()
     running.port.expire(due)
+    waiting = running.port._worker
     running.port.expire(due)
+    assert running.port._worker is waiting
     running.port.give_up()
     while filled:
         filled -= len(os.read(running.output, filled))
@@ -220,7 +280,7 @@ def test_a_machine_that_has_no_thread_to_give_is_asked_again(
         running.port.expire(due)
         running.port.expire(due)
         running.port.give_up()
-    assert running.port.next_look(100.0) < 101
+    assert running.port.next_look(100.0) == 100 + LOOK_SECONDS
     running.port.expire(due)
     assert running.answer() == FAILURE
     running.ask("allow")
@@ -236,8 +296,63 @@ def test_a_command_under_way_is_answered_when_the_program_is_told_to_go() -> Non
     running.port.give_up()
     assert running.answer() == FAILURE
     (outcome,) = running.outcomes
-    assert outcome.decision.answer.reason == "stopped"
+    assert outcome.decision == Decision(Answer(Verdict.UNDECIDED, "stopped"), "fake")
     running.close()
+
+
+def test_a_program_that_is_told_to_go_does_not_wait_for_who_reads_the_answer() -> None:
+    running = Running()
+    os.set_blocking(running.sink, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(running.sink, b"\0" * 4096)
+    os.set_blocking(running.sink, True)
+    running.ask("slow")
+    running.overdue()
+    running.port.give_up()
+    os.close(running.output)
+
+
+def test_a_program_that_is_told_to_go_needs_no_thread_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    running = Running()
+    running.ask("slow")
+    running.overdue()
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    running.port.give_up()
+    running.close()
+
+
+def test_the_last_command_gets_little_time_once_the_input_has_ended() -> None:
+    running = Running()
+    running.port.input_has_ended()
+    running.ask("slow")
+    due = running.overdue()
+    assert due > time.monotonic() + END_SECONDS + 1
+    running.port.input_has_ended()
+    sooner = running.overdue()
+    assert sooner <= time.monotonic() + END_SECONDS + GRACE_SECONDS
+    running.port.input_has_ended()
+    assert running.overdue() == sooner
+    running.port.expire(sooner)
+    assert running.answer() == FAILURE
+    running.run(b"", [])
+
+
+def test_a_command_with_more_behind_it_keeps_its_time_when_the_input_has_ended() -> None:
+    running = Running()
+    both = [packet(Command(Operation.AUTH, "u", "h", each)) for each in ("slow", "allow")]
+    os.write(running.input, b"".join(both))
+    due = running.overdue()
+    running.port.input_has_ended()
+    assert running.overdue() == due
+    running.port.expire(due)
+    assert [running.answer(), running.answer()] == [FAILURE, TRUE]
+    running.run(b"", [])
 
 
 def test_an_idle_port_need_not_be_looked_at_before_a_whole_deadline_has_passed() -> None:

@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from extauth_http.command import Command, Operation
+from extauth_http.decide import Decision
+from extauth_http.verdict import Answer, Verdict
 from tests.asking import ask
 from tests.integration.service import NO, YES, Request, Service, answering, http
 
@@ -51,7 +53,11 @@ def command(operation: str, user: str = "alice") -> Command:
 def test_a_yes_and_a_no_mean_the_same_to_every_operation(
     operation: str, answer: bytes, expected: str
 ) -> None:
-    assert verdict(operation, answer)[0] == expected
+    status = int(answer.split()[1])
+    reason = f"http_{status}" if status > 400 else {"allow": "allowed", "deny": "denied"}[expected]
+    with Service(answering(answer)) as service:
+        decision = ask(command(operation), kind="rest", url=service.url)
+    assert decision == Decision(Answer(Verdict(expected), reason), "rest", status)
 
 
 NO_TO = {
@@ -173,6 +179,14 @@ def test_a_name_stays_one_path_segment(user: str, target: str) -> None:
     assert sent("isuser", user=user, operations=operations).target == target
 
 
+def test_a_host_stays_one_path_segment() -> None:
+    operations = {"isuser": {"path": "{host}/{user}"}}
+    asked = Command(Operation.ISUSER, "alice", "a/../b?c X")
+    with Service() as service:
+        ask(asked, kind="rest", url=service.url, operations=operations)
+    assert service.requests[0].target == "/x/a%2F..%2Fb%3Fc%20X/alice"
+
+
 @pytest.mark.parametrize("user", [".", ".."])
 def test_a_name_that_would_be_a_step_in_the_path_is_refused(user: str) -> None:
     with Service() as service:
@@ -188,7 +202,7 @@ def test_the_result_may_be_anywhere_in_the_answer() -> None:
     assert verdict("auth", http(200, json.dumps(yes)), operations=operations)[0] == "allow"
     assert verdict("auth", http(200, json.dumps(no)), operations=operations)[0] == "deny"
     flat = http(200, '{"data": true, "result": true}')
-    assert verdict("auth", flat, operations=operations)[0] == "undecided"
+    assert verdict("auth", flat, operations=operations) == ("undecided", "not_an_answer")
 
 
 def test_an_operation_that_is_off_is_refused_without_asking() -> None:

@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """``ca_file`` is the authority that signed all but ``self_signed``; clients get theirs from
-    the same one."""
+    """``ca_file`` is the authority that signed all but ``self_signed`` and ``unknown``; clients get
+    theirs from the same one."""
 
     ca_file: Path
     client_file: Path
@@ -19,6 +23,7 @@ class Certificates:
     expired: ssl.SSLContext
     other_name: ssl.SSLContext
     self_signed: ssl.SSLContext
+    unknown: ssl.SSLContext
     wants_client: ssl.SSLContext
 
 
@@ -39,9 +44,33 @@ def certificates(folder: Path) -> Certificates:
         good=_context(authority.issue_cert("localhost")),
         expired=_context(authority.issue_cert("localhost", not_after=yesterday)),
         other_name=_context(authority.issue_cert("other.example")),
-        self_signed=_context(stranger.issue_cert("localhost")),
+        self_signed=_self_signed(folder),
+        unknown=_context(stranger.issue_cert("localhost")),
         wants_client=wants_client,
     )
+
+
+def _self_signed(folder: Path) -> ssl.SSLContext:
+    """Signed by nobody but itself, as trustme makes none."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "self.pem"
+    pem = serialization.Encoding.PEM
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
 
 
 def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:

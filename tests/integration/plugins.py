@@ -50,6 +50,14 @@ class Noisy(Backend):
         elif what == "loop":
             while command.password != "right":
                 pass
+        elif what == "leave":
+            subprocess.Popen(["sleep", "60"])
+        elif what == "stubborn":
+            while command.password != "right":
+                try:
+                    time.sleep(0)
+                except BaseException:
+                    pass
         elif what == "sleep":
             if command.password != "right":
                 time.sleep(3600)

@@ -67,6 +67,7 @@ class Program:
                 stderr=error_output if stderr is None else stderr,
                 env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **(environment or {})},
                 cwd="/",
+                start_new_session=True,  # so that what it leaves behind can be found
             )
         os.close(write_end)
 

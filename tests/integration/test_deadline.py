@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from tests.integration.certificates import certificates
 from tests.integration.plugins import plugins
-from tests.integration.program import ALLOW, UNDECIDED, Program, auth, isuser, rest
+from tests.integration.program import ALLOW, UNDECIDED, Program, auth, isuser, rest, setpass
 from tests.integration.service import YES, Behaviour, Request, Service, answering
 
 DEADLINE = 0.6
@@ -129,7 +130,7 @@ def test_a_name_server_that_does_not_answer_costs_one_deadline(tmp_path: Path) -
         assert time.monotonic() - before < DEADLINE
 
 
-@pytest.mark.parametrize("does", ["loop", "sleep"])
+@pytest.mark.parametrize("does", ["loop", "sleep", "stubborn"])
 def test_a_backend_that_never_comes_back_costs_one_deadline(tmp_path: Path, does: str) -> None:
     config = f'{TOP}\n[backend]\nkind = "noisy"\ndoes = "{does}"\n'
     with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
@@ -140,6 +141,24 @@ def test_a_backend_that_never_comes_back_costs_one_deadline(tmp_path: Path, does
             assert time.monotonic() - before < DEADLINE + LATE + NOISE
             assert program.ask(auth("right")) == ALLOW
         assert program.reasons(7)[1::2] == ["deadline"] * 3
+
+
+def test_a_write_that_was_given_up_is_not_sent_later(tmp_path: Path) -> None:
+    """It was answered: what the service hears of it after that, nobody would know."""
+    known = certificates(tmp_path)
+    tls = f'[backend.tls]\nca_file = "{known.ca_file}"'
+    with socket.create_server(("127.0.0.1", 0)) as late:
+        url = f"https://localhost:{late.getsockname()[1]}/"
+        with Program(tmp_path, rest(url, tls, top=TOP)) as program:
+            program.logged("config_loaded")
+            assert program.ask(setpass()) == UNDECIDED
+            connection, _ = late.accept()
+            connection.settimeout(5)
+            with connection, pytest.raises((ssl.SSLError, ConnectionError)):
+                known.good.wrap_socket(connection, server_side=True)
+        late.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            late.accept()
 
 
 def test_threads_that_hang_for_good_are_bounded(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     ("which", "detail"),
     [
         ("expired", "localhost: certificate has expired"),
-        ("self_signed", "localhost: unable to get local issuer certificate"),
+        ("self_signed", "localhost: self-signed certificate"),
+        ("unknown", "localhost: unable to get local issuer certificate"),
         ("other_name", "localhost: Hostname mismatch, certificate is not valid for 'localhost'."),
     ],
 )

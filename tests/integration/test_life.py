@@ -198,10 +198,20 @@ def test_it_goes_when_it_is_told_whatever_it_is_doing(
                 rest_of_output = program.read()
                 hangs = busy in ("hanging", "looping")
                 assert rest_of_output == (UNDECIDED if hangs else b"")
-    assert not descendants(program.process.pid)
+    assert not left_behind(program.process.pid)
 
 
-def descendants(pid: int) -> str:
+def left_behind(session: int) -> str:
+    """The processes of a session that has lost its first."""
     return subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-o", "pid=,args=", "-s", str(session)], capture_output=True, text=True, check=False
     ).stdout.strip()
+
+
+def test_what_is_left_behind_is_seen(tmp_path: Path) -> None:
+    config = '[backend]\nkind = "noisy"\ndoes = "leave"\n'
+    with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
+        assert program.ask(auth("right")) == ALLOW
+    left = left_behind(program.process.pid)
+    assert "sleep" in left
+    os.kill(int(left.split()[0]), signal.SIGKILL)
