@@ -49,7 +49,7 @@ def test_with_ejabberds_own_cache_the_old_credential_stays_and_the_new_one_is_re
         assert not logs_in(ejabberd, ALICE, service.issue(ALICE))
 
 
-@pytest.mark.parametrize("password", ["a:b::c:", "pass wörd 😀", "x" * 8000])
+@pytest.mark.parametrize("password", ["a:b::c:", "pass wörd 😀", "x" * 6000])
 def test_any_password_arrives_whole(service: TokenService, program: str, password: str) -> None:
     service.add("bob@example.org", password)
     with Ejabberd(program) as ejabberd:
