@@ -172,6 +172,24 @@ def test_a_host_has_its_own_backend_and_every_other_the_default() -> None:
     alone.close()
 
 
+def test_a_backend_is_asked_about_the_name_behind_an_escaped_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def isuser(_: Odd, command: Command, __: Exchange) -> Verdict:
+        asked.append(command.user)
+        return Verdict.ALLOW
+
+    monkeypatch.setattr(Odd, "isuser", isuser)
+    command = Command(Operation.ISUSER, r"alice\40corp.example", "h")
+    for unescapes in (True, False):
+        backend = BackendSettings(kind="odd", jid_unescape=unescapes)
+        decider = Decider(Settings(backend=backend))
+        decider.decide(command, time.monotonic() + 5, "a-request")
+    assert asked == ["alice@corp.example", r"alice\40corp.example"]
+
+
 def test_without_a_configuration_nothing_is_decided() -> None:
     nobody = Undecidable(Dialect.BOOLEAN)
     decision = nobody.decide(Command(Operation.AUTH, "alice", "h", "hunter2"), 0.0, "a-request")

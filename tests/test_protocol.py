@@ -165,3 +165,20 @@ def test_each_dialect_has_its_own_numbers(
 
 def test_a_command_does_not_show_its_password() -> None:
     assert "hunter2" not in repr(Command(Operation.AUTH, "alice", "h", "hunter2"))
+
+
+@pytest.mark.parametrize("letter", [chr(code) for code in (*range(32), *range(127, 160))])
+def test_no_name_holds_a_control_character(letter: str) -> None:
+    for payload in (f"isuser:a{letter}b:h", f"auth:a:h{letter}:pw"):
+        with pytest.raises(Malformed) as raised:
+            parse(payload.encode())
+        assert raised.value.reason == str(raised.value) == "control_character"
+
+
+def test_the_letters_around_control_characters_and_capitals_are_letters() -> None:
+    names = " ~\xa0@[`{XÀ\u2027\u202a".replace("X", "")
+    assert parse(f"isuser:{names}:h".encode()).user == names
+    for letter in "ABMYZ":
+        with pytest.raises(Malformed) as raised:
+            parse(f"isuser:{letter}:h".encode())
+        assert raised.value.reason == "upper_case"
