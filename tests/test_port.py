@@ -438,3 +438,13 @@ def test_a_port_whose_answers_nobody_can_read_ends() -> None:
         running.looks.wait(10)
     assert len(running.outcomes) == 1
     running.close()
+
+
+def test_a_fault_of_what_decides_is_told_by_its_type_alone() -> None:
+    running = Running()
+    os.write(running.input, packet(Command(Operation.AUTH, "u", "h", "raise")))
+    assert os.read(running.output, 100) == b"\x00\x02\x00\x02"
+    assert running.run(b"", []) == b""
+    (outcome,) = running.outcomes
+    answer = Answer(Verdict.UNDECIDED, "internal_error", "RuntimeError")
+    assert outcome.decision == Decision(answer, Fake().kind("h"))
