@@ -144,8 +144,10 @@ def _entry(event: dict[str, Any], moment: float) -> Entry:
     )
 
 
-def _name(text: str) -> str:
+def _name(text: Any) -> str:
     # A name is somebody else's text on our terminal: no escape sequence may get there.
+    if type(text) is not str:
+        raise TypeError("not a name")
     cut = text[:MAX_NAME]
     return cut if cut.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in cut)
 
