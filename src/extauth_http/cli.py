@@ -49,6 +49,28 @@ def _parser() -> argparse.ArgumentParser:
         help="run nothing: write the text file's commands as framed packets to OUT",
     )
     replay.set_defaults(run=_replay)
+    stats = commands.add_parser(
+        "stats", help="what the log says: logins, verdicts, times, the pool"
+    )
+    stats.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="JSON logs, rotated and compressed (gzip) ones too; - for standard input; default: "
+        "the configured log.file",
+    )
+    stats.add_argument("--since", type=_since, metavar="TIME", help="30m, 1h, 2d, or ISO 8601")
+    stats.add_argument("--json", action="store_true", help="everything, in one line of JSON")
+    stats.add_argument(
+        "--follow", action="store_true", help="go on with the last FILE, beyond its rotation"
+    )
+    stats.add_argument(
+        "--pool-size",
+        type=_count,
+        metavar="N",
+        help="extauth_pool_size; default: as many processes as the log shows at once",
+    )
+    stats.set_defaults(run=_stats)
     serve = commands.add_parser("serve", help="one service for many pool members, each a relay")
     serve.add_argument(
         "--socket", type=Path, metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}"
@@ -117,6 +139,46 @@ def _replay(arguments: argparse.Namespace) -> int:
     return replay(arguments.config, source, debug=arguments.debug)
 
 
+def _stats(arguments: argparse.Namespace) -> int:
+    import math
+
+    from extauth_http.stats import Report, stats
+
+    names: list[str] = arguments.files or [_configured_log(arguments.config)]
+    if not all(names):
+        return 2
+    report = Report(-math.inf if arguments.since is None else arguments.since, arguments.pool_size)
+    try:
+        return stats(
+            [None if name == "-" else Path(name) for name in names],
+            report,
+            follow=arguments.follow,
+            json_only=arguments.json,
+        )
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}")
+
+
+def _configured_log(config: Path | None) -> str:
+    """The log that the configuration names, ``-`` where it names none and something is piped in,
+    and nothing, after an error, where there is no log to be had."""
+    from extauth_http.settings import BadSettings, config_file, load
+
+    try:
+        log = load(config_file(config)).log
+    except BadSettings as bad:
+        log = bad.log
+        if not log.file:
+            _fail(f"{bad}; name a FILE, or - for standard input")
+            return ""
+    if log.file:
+        return str(log.file)
+    if sys.stdin.isatty():
+        _fail("there is no log.file in the configuration; name a FILE")
+        return ""
+    return "-"
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     import os
 
@@ -146,6 +208,19 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"expected a number of processes, not {text!r}")
     return int(text)
+
+
+def _since(text: str) -> float:
+    import time
+
+    from extauth_http.stats import since
+
+    try:
+        return since(text, time.time())
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected 30m, 1h, 2d or an ISO 8601 time such as 2026-05-01T08:00, not {text!r}"
+        ) from None
 
 
 def _address(text: str) -> tuple[str, int]:
