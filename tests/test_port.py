@@ -367,12 +367,57 @@ def test_streams_that_do_not_wait_are_waited_for() -> None:
     with contextlib.suppress(BlockingIOError):
         while True:
             filled += os.write(running.sink, b"\0" * 4096)
-    time.sleep(0.05)
-    running.ask("allow")
+    for _ in range(2):
+        running.ask("allow")
+        time.sleep(0.05)
     while filled:
         filled -= len(os.read(running.output, filled))
+    assert [running.answer(), running.answer()] == [TRUE, TRUE]
+    running.ask("deny")
+    assert running.answer() == FALSE
+    running.run(b"", [])
+
+
+def test_the_watch_looks_at_once_when_the_deadline_has_become_shorter() -> None:
+    running = Running()
+    running.ask("allow")
+    assert running.answer() == TRUE
+    assert running.looks.is_set()
+    running.looks.clear()
+    running.ask("allow")
+    assert running.answer() == TRUE
+    assert not running.looks.is_set()
+    running.run(b"", [])
+
+
+def test_a_fault_of_what_decides_is_undecided_and_has_its_type_in_the_log() -> None:
+    running = Running()
+    running.ask("raise", "exit")
+    assert [running.answer(), running.answer()] == [FAILURE, FAILURE]
+    running.run(b"", [])
+    assert [each.decision for each in running.outcomes] == [
+        Decision(Answer(Verdict.UNDECIDED, "internal_error", name), "fake")
+        for name in ("RuntimeError", "SystemExit")
+    ]
+
+
+def test_what_decides_is_told_of_which_packet_it_is() -> None:
+    told: list[tuple[str, str]] = []
+
+    class Listening(Fake):
+        def decide(self, command: Command, due: float, request_id: str) -> Decision:
+            told.append((command.host, request_id))
+            return super().decide(command, due, request_id)
+
+        def kind(self, host: str) -> str | None:
+            told.append((host, ""))
+            return "fake"
+
+    running = Running(Listening)
+    running.ask("allow")
     assert running.answer() == TRUE
     running.run(b"", [])
+    assert told == [("h", ""), ("h", running.outcomes[0].request_id)]
 
 
 def test_the_last_command_gets_little_time_once_the_input_has_ended() -> None:
