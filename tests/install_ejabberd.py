@@ -32,6 +32,7 @@ PACKAGES = (
         Path("/etc/ejabberd"),
         ("ejabberd.service", "epmd.service", "epmd.socket"),
     ),
+    Package("strace", "usr/bin/strace", Path("/etc/strace"), ()),
     Package("nginx-light", "usr/sbin/nginx", Path("/etc/nginx"), ("nginx.service",)),
 )
 
