@@ -10,7 +10,8 @@ _SOCKET = "/run/extauth-http/port.sock"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs ``extauth-http`` and returns its exit code."""
-    parsed = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser(arguments).parse_args(arguments)
     try:
         code: int = parsed.run(parsed)
     except KeyboardInterrupt:
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="extauth-http",
         description="ejabberd's external authentication through an HTTP service. Without a command "
@@ -97,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
         help="a bit above the one in the service's configuration; default: 9",
     )
     relay.set_defaults(run=_relay)
+    user = commands.add_parser("user", help="end a user's sessions when a credential is gone")
+    room = commands.add_parser("room", help="make, show and end rooms, and who is in them")
+    # What they are made of is loaded where one of them may be meant, and the port's start not
+    # burdened with it.
+    if "user" in arguments or "room" in arguments:
+        from extauth_http.admin.arguments import of_room, of_user
+
+        of_user(user)
+        of_room(room)
     return parser
 
 

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     backend: SomeBackend = None
     hosts: dict[str, HostSettings] = Field(default_factory=dict)
+    ejabberd: Any = None
+    """Of the commands about users and rooms, and read by them alone."""
 
     @classmethod
     def settings_customise_sources(
@@ -94,7 +96,7 @@ class Settings(BaseSettings):
             f"{where}: credentials go to {endpoint} in clear text; use https to another machine"
             for where, backend in self.backends().items()
             for endpoint in backend.endpoints()
-            if not endpoint.is_encrypted and not _is_loopback(endpoint.origin.host)
+            if not endpoint.is_encrypted and not is_loopback(endpoint.origin.host)
         ]
 
     def files(self) -> list[Path]:
@@ -102,7 +104,8 @@ class Settings(BaseSettings):
         return [file for backend in self.backends().values() for file in _paths(backend)]
 
 
-def _is_loopback(host: bytes) -> bool:
+def is_loopback(host: bytes) -> bool:
+    """Whether a name or address can only be this machine."""
     return host in LOOPBACK or (host.startswith(b"127.") and host.replace(b".", b"").isdigit())
 
 
@@ -163,7 +166,7 @@ def load(file: Path | None) -> Settings:
     try:
         settings = Settings(**data)
     except ValidationError as error:
-        problems += [_sentence(file, problem["loc"], problem["msg"]) for problem in _list(error)]
+        problems += sentences(file, error)
     except Exception as error:  # noqa: BLE001 - a backend's settings may raise anything
         problems.append(f"{file}: a backend's settings failed with {type(error).__name__}")
     if problems:
@@ -171,8 +174,10 @@ def load(file: Path | None) -> Settings:
     return settings
 
 
-def _list(error: ValidationError) -> list[Any]:
-    return list(error.errors(include_url=False, include_context=False, include_input=False))
+def sentences(file: Path | None, error: ValidationError) -> list[str]:
+    """What is wrong, a sentence each, without any value."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [_sentence(file, problem["loc"], problem["msg"]) for problem in found]
 
 
 def _unknown_variables() -> list[str]:

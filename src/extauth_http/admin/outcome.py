@@ -1,0 +1,101 @@
+"""What came of each of many, told truly: done, not done, or not known."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from extauth_http.admin.api import ApiError
+from extauth_http.admin.jid import Jid
+from extauth_http.admin.removal import BanLeft
+from extauth_http.admin.rooms import NoSuchRoom, Unsuitable
+from extauth_http.admin.users import NoSuchUser
+
+T = TypeVar("T")
+
+
+class State(StrEnum):
+    """How something ended."""
+
+    DONE = "done"
+    NOT_DONE = "not done"
+    NOT_KNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one of them. ``facts`` are for ``--json``; ``advice`` is what to do about it."""
+
+    target: str
+    state: State
+    said: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    advice: str = ""
+
+
+TROUBLE = (ApiError, NoSuchUser, NoSuchRoom, Unsuitable, BanLeft)
+
+
+def trouble(target: object, error: Exception) -> Outcome:
+    """The outcome that one of TROUBLE means."""
+    if isinstance(error, ApiError):
+        state = State.NOT_DONE if error.is_undone else State.NOT_KNOWN
+        return Outcome(str(target), state, str(error), advice=error.advice)
+    state = State.NOT_KNOWN if isinstance(error, BanLeft) else State.NOT_DONE
+    return Outcome(str(target), state, str(error))
+
+
+def each(
+    targets: Sequence[T],
+    step: Callable[[T], Outcome],
+    shown: Callable[[Sequence[T]], Iterable[T]] = iter,
+) -> tuple[list[Outcome], bool]:
+    """What came of each, one after the other, going on after one fails; and whether Ctrl-C ended
+    it early, in which case the rest is not done."""
+    outcomes: list[Outcome] = []
+    try:
+        for target in shown(targets):
+            try:
+                outcomes.append(step(target))
+            except TROUBLE as error:
+                outcomes.append(trouble(target, error))
+    except KeyboardInterrupt:
+        at = len(outcomes)
+        # It may have come in the middle of the one that was being done.
+        outcomes += [Outcome(str(t), State.NOT_KNOWN, "interrupted") for t in targets[at : at + 1]]
+        outcomes += [Outcome(str(t), State.NOT_DONE, "interrupted") for t in targets[at + 1 :]]
+        return outcomes, True
+    return outcomes, False
+
+
+class BadList(Exception):  # noqa: N818 - it is what the file is
+    """A line that is no user, before anything was done."""
+
+
+def listed(text: str, name: str) -> list[Jid]:
+    """The users of a file: a JID a line, ``#`` begins a comment, each user once. Raises BadList."""
+    found: dict[Jid, None] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        word = line.partition("#")[0].strip()
+        if not word:
+            continue
+        try:
+            found[Jid.parse(word)] = None
+        except ValueError as why:
+            raise BadList(f"{name}:{number}: {why}; nothing was done") from None
+    if not found:
+        raise BadList(f"{name}: there is nobody in it")
+    return list(found)
+
+
+def read_list(name: str, standard_input: Callable[[], str]) -> list[Jid]:
+    """The users of a file, or of standard input where its name is ``-``. Raises BadList."""
+    if name == "-":
+        return listed(standard_input(), "standard input")
+    try:
+        return listed(Path(name).read_text(encoding="utf-8"), name)
+    except OSError as error:
+        raise BadList(f"{name}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadList(f"{name}: is not UTF-8 text") from None

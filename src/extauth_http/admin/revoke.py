@@ -1,0 +1,154 @@
+"""Everything that makes the end of a credential final, each step with what came of it.
+
+The order matters: first the service refuses it, then ejabberd forgets what it kept of it, then the
+sessions end, and then it is looked whether anybody is back.
+"""
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from extauth_http.admin import users
+from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.jid import Jid, bare
+from extauth_http.command import Command, Operation
+from extauth_http.decide import Decider
+from extauth_http.verdict import Verdict
+
+FAST_CAME = (24, 12)
+"""The release that has ``mod_auth_fast`` (XEP-0484)."""
+
+FAST_CLEARED = (26, 7)
+"""The release that was seen to forget a user's FAST tokens when the user is kicked. 24.12 was seen
+not to; what came between was not tried."""
+
+BACK_AGAIN = 2.0  # seconds in which a client that may come back has done so
+
+
+class Came(StrEnum):
+    """What came of a step."""
+
+    DONE = "done"
+    NOTHING_THERE = "nothing there"
+    IMPOSSIBLE = "not possible here"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the things that make a revocation final, and what came of it."""
+
+    what: str
+    came: Came
+    said: str
+
+
+class StillGood(Exception):  # noqa: N818 - it is what the service said
+    """The service does not refuse the credential, or does not tell: nothing was done."""
+
+
+def verify(decider: Decider, jid: Jid, password: str) -> Step:
+    """Asks the backend as the port program would. Raises StillGood for everything but a no."""
+    command = Command(Operation.AUTH, jid.user, jid.host, password)
+    due = time.monotonic() + decider.deadline
+    answer = decider.decide(command, due, "user-revoke").answer
+    why = " ".join(filter(None, (answer.reason, answer.detail and f"({answer.detail})")))
+    if answer.verdict is Verdict.ALLOW:
+        raise StillGood(
+            f"the service still lets {jid} in with this credential ({why}): revoke it there first"
+        )
+    if answer.verdict is Verdict.UNDECIDED:
+        raise StillGood(
+            f"whether the service refuses {jid} is not known: {why}; try again, or --no-verify"
+        )
+    return Step("credential", Came.DONE, f"the service refuses it: {why}")
+
+
+def forget(api: Api, jid: Jid, *, keep_caches: bool) -> list[Step]:
+    """What ejabberd keeps beside sessions. Raises ApiError where it cannot be asked at all."""
+    return [_cache(api, keep_caches=keep_caches), _oauth(api, jid)]
+
+
+def end(api: Api, jid: Jid) -> list[Step]:
+    """The sessions, and with them FAST tokens where the server clears those on a kick: it does so
+    for ``kick_user`` alone, and only where there is a session to end."""
+    count = users.kick(api, jid)
+    if count is None:
+        return []
+    came = Came.DONE if count else Came.NOTHING_THERE
+    return [Step("sessions", came, f"{count} ended"), _fast(api, count)]
+
+
+def look_again(api: Api, jid: Jid) -> Step:
+    """Whether anybody is on, now and when whoever may come back has had the time to."""
+    left = users.sessions(api, jid)
+    if not left:
+        time.sleep(BACK_AGAIN)
+        left = users.sessions(api, jid)
+    if not left:
+        return Step("afterwards", Came.DONE, "no session")
+    where = ", ".join(f"{session.resource} from {session.ip}" for session in left)
+    return Step(
+        "afterwards",
+        Came.FAILED,
+        f"on again: {where}; whoever that is got in by a way that is still open: "
+        "`extauth-http check --ejabberd-yml` names them",
+    )
+
+
+def _cache(api: Api, *, keep_caches: bool) -> Step:
+    if keep_caches:
+        return Step("login cache", Came.SKIPPED, "--keep-caches")
+    api.change("clear_cache")
+    return Step(
+        "login cache",
+        Came.DONE,
+        "cleared, with all of ejabberd's caches: the API has no narrower way",
+    )
+
+
+def _oauth(api: Api, jid: Jid) -> Step:
+    what = "OAuth tokens"
+    try:
+        tokens = [
+            str(each["token"])
+            for each in api.look("oauth_list_tokens")
+            if bare(str(each["user"])) == str(jid)
+        ]
+    except ApiError as error:
+        if not error.is_refused:
+            raise
+        return Step(what, Came.IMPOSSIBLE, f"ejabberd does not list them ({error.said})")
+    for token in tokens:
+        api.change("oauth_revoke_token", token=token)
+    if not tokens:
+        return Step(what, Came.NOTHING_THERE, "none that ejabberd lists")
+    return Step(what, Came.DONE, f"{len(tokens)} revoked")
+
+
+def _fast(api: Api, ended: int) -> Step:
+    what = "FAST tokens"
+    release = api.release
+    if release is None:
+        return Step(what, Came.IMPOSSIBLE, "which release this is, ejabberd does not tell")
+    if release < FAST_CAME:
+        return Step(what, Came.NOTHING_THERE, "this release has none")
+    if release >= FAST_CLEARED and ended:
+        return Step(what, Came.DONE, "ejabberd clears them as it ends a user's sessions")
+    if release >= FAST_CLEARED:
+        return Step(
+            what,
+            Came.IMPOSSIBLE,
+            "ejabberd clears them only as it ends a session, and there was none: with "
+            "mod_auth_fast on, a client that has one gets in; run this again when the user is on, "
+            "or add --no-fast where mod_auth_fast is not there",
+        )
+    year, month = release
+    return Step(
+        what,
+        Came.IMPOSSIBLE,
+        f"ejabberd {year}.{month:02} has no command that is known to clear them: with "
+        "mod_auth_fast on, a client that has one gets in until it expires; take mod_auth_fast out "
+        "of modules, or add --no-fast where it is not there",
+    )

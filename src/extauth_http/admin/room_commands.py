@@ -1,0 +1,223 @@
+"""``extauth-http room …``: rooms made, shown and ended, and people let in and taken out."""
+
+import argparse
+import time
+
+from extauth_http.admin import removal, rooms, users
+from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.jid import Jid
+from extauth_http.admin.outcome import Outcome, State, each
+from extauth_http.admin.removal import Removed
+from extauth_http.admin.rooms import NoSuchRoom, Room
+from extauth_http.admin.screen import Screen
+from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, agreed
+
+
+def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room create``"""
+    room: Jid = arguments.room
+    options = dict(arguments.option)
+    served = users.hosts(api)
+    host = arguments.host or rooms.host_of(room.host, served)
+    if host not in served:
+        raise NoSuchRoom(
+            f"{room.host}: which of ejabberd's hosts it belongs to is not seen from its name; "
+            f"name it with --host, one of {', '.join(served)}"
+        )
+    made = rooms.create(api, room, host, options)
+    if made is None:
+        return GOOD
+    stays = (made.options or options).get("persistent") == "true"
+    how = "" if stays else ", until the last one leaves (--option persistent=true keeps it)"
+    screen.result(f"{room} is there{how}", _facts(made))
+    return GOOD
+
+
+def listing(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room list``"""
+    found = rooms.online(api, arguments.service)
+    facts = [{"room": room, "occupants": count} for room, count in found]
+    if found or screen.as_json:
+        screen.table(("room", "occupants"), found, facts)
+    else:
+        screen.result("there is no room", facts)
+    return GOOD
+
+
+def show(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room show``"""
+    room = rooms.look(api, arguments.room)
+    if screen.as_json:
+        screen.result("", _facts(room))
+        return GOOD
+    screen.result(f"{room.room}: {len(room.occupants)} in it", None)
+    for columns, rows in (
+        (("occupant", "nick", "role"), [(one.jid, one.nick, one.role) for one in room.occupants]),
+        (
+            ("affiliated", "as", "reason"),
+            [(one.jid, one.affiliation, one.reason) for one in room.affiliations],
+        ),
+        (("subscribed",), [(one,) for one in room.subscribers]),
+        (("option", "value"), list((room.options or {}).items())),
+    ):
+        if rows:
+            screen.result("", None)
+            screen.table(columns, rows, None)
+    if room.options is None:
+        screen.result("\nits options this ejabberd does not tell", None)
+    return GOOD
+
+
+def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room invite``: everybody is looked at before anybody is invited."""
+    room = rooms.look(api, arguments.room)
+    jids: list[Jid] = list(dict.fromkeys(arguments.users))
+    served = users.hosts(api)
+    for jid in jids:
+        if jid.host in served:
+            users.must_be_known(api, jid)
+    banned = [str(jid) for jid in jids if room.affiliation_of(jid) == removal.OUTCAST]
+    if banned:
+        raise rooms.Unsuitable(
+            f"{', '.join(banned)}: banned from {room.room}, nobody was invited; to take a ban "
+            "away: extauth-http room remove --unban"
+        )
+    outside = [jid for jid in jids if room.affiliation_of(jid) == "none"]
+    is_closed = (room.options or {}).get("members_only") == "true"
+
+    def step(jid: Jid) -> Outcome:
+        if arguments.member and jid in outside:
+            rooms.make_member(api, room.room, jid)
+        rooms.invite(api, room.room, [jid], arguments.reason, arguments.password)
+        if is_closed and not arguments.member and jid in outside:
+            said = "invited, but cannot come in: the room is for members only; add --member"
+            return Outcome(str(jid), State.NOT_DONE, said)
+        return Outcome(str(jid), State.DONE, "would be invited" if api.is_dry else "invited")
+
+    outcomes, is_interrupted = each(jids, step)
+    code = screen.outcomes(outcomes, room=str(room.room))
+    return INTERRUPTED if is_interrupted else code
+
+
+def remove(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room remove``"""
+    _mend(api, screen)
+    room = rooms.look(api, arguments.room)
+    jid: Jid = arguments.user
+    there = room.occupants_of(jid)
+    if arguments.unban:
+        return _unban(api, room, jid, screen)
+    if not there and str(jid) not in room.subscribers and jid.host in users.hosts(api):
+        users.must_be_known(api, jid)
+    what = "Ban" if arguments.ban else "Remove"
+    nicks = ", ".join(occupant.nick for occupant in there)
+    question = f"{what} {jid}{f' ({nicks})' if nicks else ''} from {room.room}?"
+    if not agreed(arguments, api, screen, question):
+        return BAD
+    if arguments.notify:
+        rooms.tell(api, room.room, there, arguments.notify)
+        _wait(arguments, api, screen, bool(there))
+    done = removal.remove(api, room, jid, arguments.reason, ban=arguments.ban)
+    facts = {
+        "room": str(room.room),
+        "how": done.how,
+        "nicks": done.nicks,
+        "affiliation": done.affiliation,
+        "was_subscribed": done.was_subscribed,
+    }
+    return screen.outcomes([Outcome(str(jid), State.DONE, _told(api, room, done), facts)])
+
+
+def unregister_nick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room unregister-nick``"""
+    jid: Jid = arguments.user
+    service: str = arguments.service
+    nick = rooms.registered_nick(api, jid, service)
+    if nick == "":
+        users.must_be_known(api, jid)
+        said = f"has no nick registered at {service}"
+        return screen.outcomes([Outcome(str(jid), State.DONE, said, {"nick": ""})])
+    whose = f"the nick {nick!r}" if nick else "the nick, if any,"
+    if not agreed(arguments, api, screen, f"Unregister {whose} of {jid} at {service}?"):
+        return BAD
+    if nick is None:
+        users.must_be_known(api, jid)
+    rooms.unregister_nick(api, jid, service)
+    said = f"{whose} is {'still ' if api.is_dry else 'no longer '}registered at {service}"
+    return screen.outcomes([Outcome(str(jid), State.DONE, said, {"nick": nick})])
+
+
+def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room destroy``"""
+    room = rooms.look(api, arguments.room)
+    count = len(room.occupants)
+    if not agreed(arguments, api, screen, f"Destroy {room.room} with {count} in it?"):
+        return BAD
+    if arguments.notify:
+        rooms.tell(api, room.room, room.occupants, arguments.notify)
+        _wait(arguments, api, screen, bool(room.occupants))
+    rooms.destroy(api, room.room)
+    if api.is_dry:
+        return GOOD
+    if rooms.exists(api, room.room):
+        raise ApiError("destroy_room", "ejabberd says yes, and the room is still there")
+    said = f"destroyed; {count} were in it"
+    return screen.outcomes([Outcome(str(room.room), State.DONE, said, {"occupants": count})])
+
+
+def mend(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+    """``room mend``"""
+    said = removal.mend(api)
+    screen.result("\n".join(said) or "nothing to mend", {"mended": said})
+    return GOOD
+
+
+def _mend(api: Api, screen: Screen) -> None:
+    for said in removal.mend(api):
+        screen.note(said)
+
+
+def _unban(api: Api, room: Room, jid: Jid, screen: Screen) -> int:
+    if room.affiliation_of(jid) != removal.OUTCAST:
+        said = f"is not banned from {room.room}"
+        return screen.outcomes([Outcome(str(jid), State.DONE, said)])
+    rooms.set_affiliation(api, room.room, jid, "none")
+    said = f"{'still ' if api.is_dry else 'no longer '}banned from {room.room}"
+    return screen.outcomes([Outcome(str(jid), State.DONE, said)])
+
+
+def _wait(arguments: argparse.Namespace, api: Api, screen: Screen, somebody: bool) -> None:
+    if somebody and not api.is_dry:
+        screen.note(f"waiting {arguments.grace:g} s")
+        time.sleep(arguments.grace)
+
+
+def _told(api: Api, room: Room, done: Removed) -> str:
+    if api.is_dry:
+        return "nothing was done: a dry run"
+    also = " and no longer subscribed" if done.was_subscribed else ""
+    where = room.room
+    match done.how:
+        case "banned":
+            return f"banned from {where}, and kept out until --unban{also}"
+        case "was not in the room":
+            return f"was not in {where}{also}"
+        case "kicked":
+            return f"out of {where} (kicked, status 307); may come back{also}"
+        case _:
+            return f"out of {where} (status 301, and no ban left behind); may come back{also}"
+
+
+def _facts(room: Room) -> dict[str, object]:
+    return {
+        "room": str(room.room),
+        "occupants": [
+            {"jid": one.jid, "nick": one.nick, "role": one.role} for one in room.occupants
+        ],
+        "affiliations": [
+            {"jid": one.jid, "affiliation": one.affiliation, "reason": one.reason}
+            for one in room.affiliations
+        ],
+        "subscribers": room.subscribers,
+        "options": room.options,
+    }

@@ -1,0 +1,112 @@
+"""What the operator sees and is asked. What is shown of others' making holds no markup and no
+control character: a resource or a nick is whatever its owner chose."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from extauth_http.admin.outcome import Outcome, State
+
+T = TypeVar("T")
+BAR_FROM = 5  # targets
+MARKS = {State.DONE: "✔", State.NOT_DONE: "✘", State.NOT_KNOWN: "?"}
+
+
+class Screen:
+    """Standard output for results, standard error for everything on the way there."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+    def note(self, text: str) -> None:
+        """Something on the way: a warning, a call of a dry run."""
+        self._err.print(Text(harmless(text)))
+
+    def would_call(self, call: str) -> None:
+        self.note(f"would call: {call}")
+
+    def result(self, text: str, facts: Any) -> None:
+        """Facts as JSON, or else text."""
+        if self.as_json:
+            print(json.dumps(facts, ensure_ascii=False))
+        else:
+            self._out.print(Text(harmless(text)))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], facts: Any) -> None:
+        """Facts as JSON, or else a table, as wide as it has to be."""
+        if self.as_json:
+            print(json.dumps(facts, ensure_ascii=False))
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(harmless(str(cell))) for cell in row))
+        width = self._out.measure(table).maximum
+        self._out.print(table, width=max(width, 1), crop=False, soft_wrap=True)
+
+    def outcomes(self, outcomes: Sequence[Outcome], **facts: Any) -> int:
+        """Tells what came of each, and gives the exit code: 0 where all is done."""
+        count = {state: sum(each.state is state for each in outcomes) for state in State}
+        if self.as_json:
+            told = [
+                {"target": each.target, "state": each.state.value, "said": each.said, **each.facts}
+                for each in outcomes
+            ]
+            print(json.dumps({**facts, "outcomes": told}, ensure_ascii=False))
+        elif len(outcomes) == 1:
+            self._line(outcomes[0])
+        else:
+            for each in outcomes:
+                if each.state is State.DONE:
+                    self._line(each)
+            for each in outcomes:
+                if each.state is not State.DONE:
+                    self._line(each)
+            self._out.print(
+                f"{count[State.DONE]} done, {count[State.NOT_DONE]} not done, "
+                f"{count[State.NOT_KNOWN]} not known"
+            )
+        for advice in dict.fromkeys(each.advice for each in outcomes if each.advice):
+            self.note(f"\n{advice}")
+        return 0 if count[State.DONE] == len(outcomes) else 1
+
+    def _line(self, outcome: Outcome) -> None:
+        text = f"{MARKS[outcome.state]} {outcome.target}: {outcome.said}"
+        style = "" if outcome.state is State.DONE else "red"
+        self._out.print(Text(harmless(text), style=style))
+
+    def bar(self, what: str) -> Callable[[Sequence[T]], Iterable[T]]:
+        """Something to iterate with: it shows how far it is, on a terminal and for more than a
+        few."""
+
+        def shown(targets: Sequence[T]) -> Iterable[T]:
+            if len(targets) < BAR_FROM or not self._err.is_terminal:
+                return iter(targets)
+            return track(targets, description=what, console=self._err, transient=True)
+
+        return shown
+
+    def agrees(self, question: str) -> bool:
+        """Whether the operator says yes at the terminal. Raises NobodyToAsk where there is none."""
+        if not sys.stdin.isatty():
+            raise NobodyToAsk(f"{question} There is no terminal to ask at: add --yes")
+        self._err.print(Text(harmless(f"{question} [y/N] ")), end="")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+class NobodyToAsk(Exception):  # noqa: N818 - it is what is so
+    """Something would have to be asked, and there is no terminal."""
+
+
+def harmless(text: str) -> str:
+    """A text without what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in text)

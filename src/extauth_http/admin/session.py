@@ -1,0 +1,59 @@
+"""What each admin command begins with, and how each ends: the server it talks to and the screen."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from extauth_http.admin import settings
+from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.outcome import TROUBLE, BadList
+from extauth_http.admin.screen import NobodyToAsk, Screen
+from extauth_http.settings import BadSettings, config_file
+
+GOOD, BAD, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+Work = Callable[[argparse.Namespace, Api, Screen], int]
+
+
+def run(arguments: argparse.Namespace, work: Work) -> int:
+    """Does a command's work and gives its exit code: 0 done, 1 not all is done or known to be, 2
+    nothing could be begun, 130 after Ctrl-C."""
+    screen = Screen(as_json=arguments.json)
+    try:
+        configured = settings.load(config_file(arguments.config))
+        for warning in configured.warnings():
+            screen.note(f"extauth-http: {warning}")
+        api = Api(configured, screen.would_call if arguments.dry_run else None)
+    except BadSettings as bad:
+        return _end(screen, str(bad), UNUSABLE)
+    except ApiError as error:
+        return _end(screen, error.said, UNUSABLE)
+    try:
+        return work(arguments, api, screen)
+    except (BadList, NobodyToAsk) as why:
+        return _end(screen, str(why), UNUSABLE)
+    except TROUBLE as error:
+        advice = error.advice if isinstance(error, ApiError) else ""
+        return _end(screen, str(error), BAD, advice)
+    except KeyboardInterrupt:
+        return _end(screen, "interrupted", INTERRUPTED)
+    finally:
+        api.close()
+
+
+def agreed(arguments: argparse.Namespace, api: Api, screen: Screen, question: str) -> bool:
+    """Whether to go on with what ends something. Raises NobodyToAsk."""
+    if arguments.yes or api.is_dry or screen.agrees(question):
+        return True
+    screen.note("nothing was done")
+    return False
+
+
+def standard_input() -> str:
+    """Everything on standard input, as a list of users may come."""
+    return sys.stdin.read()
+
+
+def _end(screen: Screen, text: str, code: int, advice: str = "") -> int:
+    screen.note(f"extauth-http: {text}" + (f"\n\n{advice}" if advice else ""))
+    return code

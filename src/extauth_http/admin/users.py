@@ -1,0 +1,112 @@
+"""A user's sessions: who is on, told, and gone."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.jid import Jid
+from extauth_http.admin.releases import number
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One client that is on. ``since`` is in UTC, to the second; ``connection`` is ejabberd's word
+    for the way it came (``c2s``, ``c2s_tls``, ``websocket``, ``bosh``, ``mqtt``)."""
+
+    resource: str
+    connection: str
+    ip: str
+    port: int
+    since: datetime
+    priority: int
+    status: str
+    node: str
+
+
+class NoSuchUser(Exception):  # noqa: N818 - it is what ejabberd said
+    """Nobody by that name: not on, and unknown to ejabberd or at a host that it does not serve."""
+
+
+def sessions(api: Api, jid: Jid) -> list[Session]:
+    """Everything a user is on with, newest first. Raises ApiError."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    said = api.look("user_sessions_info", user=jid.user, host=jid.host)
+    found = [
+        Session(
+            resource=str(each["resource"]),
+            connection=str(each["connection"]),
+            ip=str(each["ip"]).removeprefix("::ffff:").removeprefix("::FFFF:"),
+            port=int(each["port"]),
+            since=now - timedelta(seconds=int(each["uptime"])),
+            priority=int(each["priority"]),
+            status=" ".join(filter(None, (str(each["status"]), str(each["statustext"])))),
+            node=str(each["node"]),
+        )
+        for each in said
+    ]
+    return sorted(found, key=lambda session: session.since, reverse=True)
+
+
+def hosts(api: Api) -> list[str]:
+    """The virtual hosts that the server has. Raises ApiError."""
+    return [str(host) for host in api.look("registered_vhosts")]
+
+
+def must_be_known(api: Api, jid: Jid) -> None:
+    """Raises NoSuchUser for a user that ejabberd does not know.
+
+    ejabberd takes an undecided ``isuser`` for a no, so this is asked only where somebody who does
+    not exist would make a difference, and never keeps a session from being ended.
+    """
+    if api.look("check_account", user=jid.user, host=jid.host) != 0:
+        raise NoSuchUser(f"ejabberd does not know {jid}, or could not ask whether it exists")
+
+
+def must_be_served(jids: list[Jid], served: list[str]) -> None:
+    """Raises NoSuchUser for the first one whose host is none of ejabberd's."""
+    for jid in jids:
+        if jid.host not in served:
+            raise NoSuchUser(f"{jid}: ejabberd does not serve {jid.host}, but {', '.join(served)}")
+
+
+def tell(api: Api, jid: Jid, resources: list[str], text: str) -> None:
+    """A message from the host itself to each of the sessions, none of which is stored for later."""
+    for resource in resources:
+        api.change(
+            "send_message",
+            type="normal",
+            **{"from": jid.host, "to": f"{jid}/{resource}"},
+            subject="",
+            body=text,
+        )
+
+
+def kick(api: Api, jid: Jid) -> int | None:
+    """Ends all sessions and says how many there were; None on a dry run."""
+    said = api.change("kick_user", user=jid.user, host=jid.host)
+    if api.is_dry:
+        return None
+    count = number(said)
+    if count is None:
+        raise ApiError("kick_user", f"not a count: {said}", is_undone=False)
+    return count
+
+
+def kick_with(api: Api, jid: Jid, resources: list[str], reason: str) -> int | None:
+    """The same, where each client is told why: ``kick_user`` has no place for it, so those that are
+    known are ended one by one, and ``kick_user`` ends what has come since."""
+    for resource in resources:
+        kick_one(api, jid, resource, reason)
+    came_since = kick(api, jid)
+    return None if came_since is None else max(len(resources), came_since)
+
+
+def kick_one(api: Api, jid: Jid, resource: str, reason: str) -> None:
+    """Ends one session. ejabberd says yes to a resource that is not there, too."""
+    api.change(
+        "kick_session",
+        user=jid.user,
+        host=jid.host,
+        resource=resource,
+        reason=reason or "ended by an administrator",
+    )
