@@ -12,6 +12,10 @@ from extauth_http.admin.rooms import NoSuchRoom, Room
 from extauth_http.admin.screen import Screen
 from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, agreed
 
+BANS_HOLD = (24, 12)
+"""The release from which on a ban was seen to keep out somebody who was a member before; 23.01 was
+seen to let them in, for as long as the room's process runs."""
+
 
 def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``room create``"""
@@ -198,6 +202,12 @@ def _told(api: Api, room: Room, done: Removed) -> str:
     also = " and no longer subscribed" if done.was_subscribed else ""
     where = room.room
     match done.how:
+        case "banned" if api.release and api.release < BANS_HOLD:
+            year, month = api.release
+            return (
+                f"banned from {where}{also}; ejabberd {year}.{month:02} may let in all the same whom "
+                "the room has known as a member since it runs: destroy it and make it anew"
+            )
         case "banned":
             return f"banned from {where}, and kept out until --unban{also}"
         case "was not in the room":
