@@ -32,6 +32,12 @@ PACKAGES = (
         Path("/etc/ejabberd"),
         ("ejabberd.service", "epmd.service", "epmd.socket"),
     ),
+    Package(
+        "erlang-p1-oauth2",  # without it ejabberd issues no OAuth tokens
+        "usr/lib/erlang/lib/p1_oauth2-*/ebin/oauth2.beam",
+        Path("/etc/erlang-p1-oauth2"),
+        (),
+    ),
     Package("strace", "usr/bin/strace", Path("/etc/strace"), ()),
     Package("nginx-light", "usr/sbin/nginx", Path("/etc/nginx"), ("nginx.service",)),
 )

@@ -53,7 +53,7 @@ def release(suite: str) -> Path:
         if unfinished.exists():
             shutil.rmtree(unfinished)
         CACHE.mkdir(parents=True, exist_ok=True)
-        debootstrap = ["debootstrap", "--variant=minbase", "--include=ejabberd"]
+        debootstrap = ["debootstrap", "--variant=minbase", "--include=ejabberd,erlang-p1-oauth2"]
         command = [*APART, *debootstrap, suite, str(unfinished), mirror()]
         made = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False

@@ -10,6 +10,7 @@ import socket
 import ssl
 import uuid
 from pathlib import Path
+from typing import Self
 
 from tests.e2e.ejabberd import Ejabberd
 
@@ -53,7 +54,10 @@ class FastClient:
             MECHANISM, initial, "<fast xmlns='urn:xmpp:fast:0'/>"
         )
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def _authenticate(self, mechanism: str, initial: str, more: str) -> str:

@@ -34,7 +34,13 @@ api_permissions:
       access:
         allow:
           - user: admin@example.org
-    what: "*\""""
+    what: "*"
+access_rules:
+  configure:
+    allow:
+      - user: admin@example.org"""
+"""The second rule is asked by newer releases (26.07) about each command that names a host."""
+
 LISTENER = """\
 listen:
   -

@@ -205,8 +205,8 @@ def _told(api: Api, room: Room, done: Removed) -> str:
         case "banned" if api.release and api.release < BANS_HOLD:
             year, month = api.release
             return (
-                f"banned from {where}{also}; ejabberd {year}.{month:02} may let in all the same whom "
-                "the room has known as a member since it runs: destroy it and make it anew"
+                f"banned from {where}{also}; ejabberd {year}.{month:02} may let in all the same "
+                "whom the room has known as a member since it runs: destroy it and make it anew"
             )
         case "banned":
             return f"banned from {where}, and kept out until --unban{also}"
