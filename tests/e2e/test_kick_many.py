@@ -1,0 +1,148 @@
+"""500 users are kicked from a file while ejabberd goes away and comes back in the middle."""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.admin import Operator
+from tests.e2e.conftest import program_line
+from tests.e2e.ejabberd import Ejabberd
+from tests.integration.service import Service
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+USERS = [f"u{number:03}" for number in range(500)]
+HEADER = (
+    "<?xml version='1.0'?><stream:stream to='example.org' version='1.0' xmlns='jabber:client' "
+    "xmlns:stream='http://etherx.jabber.org/streams'>"
+)
+TICKS = 10  # of the CPU, 10 ms each: long enough for many calls that find nobody
+
+
+class Client:
+    """One stream, no more than what it takes to be on; ``was_kicked`` once ejabberd says so."""
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.was_kicked = False
+
+    async def log_in(self, server: Ejabberd, room: asyncio.Semaphore) -> None:
+        async with room:
+            came, goes = await asyncio.open_connection("127.0.0.1", server.c2s_port)
+            initial = base64.b64encode(f"\0{self.user}\0secret".encode()).decode()
+            for said, end in (
+                (HEADER, b"</stream:features>"),
+                (
+                    "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"
+                    f"{initial}</auth>",
+                    b"<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
+                ),
+                (HEADER, b"</stream:features>"),
+                (
+                    "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+                    b"</iq>",
+                ),
+            ):
+                goes.write(said.encode())
+                await came.readuntil(end)
+        self._reading = asyncio.create_task(self._read(came, goes))
+
+    async def _read(self, came: asyncio.StreamReader, goes: asyncio.StreamWriter) -> None:
+        try:
+            self.was_kicked = b"policy-violation" in await came.read()
+        except ConnectionError:  # ejabberd is gone
+            pass
+        finally:
+            goes.close()
+
+    async def end(self) -> None:
+        await asyncio.wait_for(self._reading, 30)
+
+
+def test_the_report_is_true_and_a_second_run_finishes_the_rest(tmp_path: Path) -> None:
+    listed = tmp_path / "leavers"
+    listed.write_text("".join(f"{user}@example.org\n" for user in USERS))
+    clients = {user: Client(user) for user in USERS}
+    with Service() as everybody:  # who is let in is not what this is about
+        server = Ejabberd(program_line(tmp_path, everybody.url), extauth_pool_size=2)
+        asyncio.run(_kick_all(server, clients, Operator(server, tmp_path), listed))
+
+
+async def _kick_all(
+    server: Ejabberd, clients: dict[str, Client], operator: Operator, listed: Path
+) -> None:
+    words = ("user", "kick", "--from", str(listed), "--yes", "--json")
+    with server:
+        await _on(server, list(clients.values()))
+        process = await operator.start(*words)
+        while sum(client.was_kicked for client in clients.values()) < len(USERS) // 4:
+            await asyncio.sleep(0.005)
+        process.send_signal(signal.SIGSTOP)
+        server._erl.kill()
+        for client in clients.values():
+            await client.end()
+    first = {user for user, client in clients.items() if client.was_kicked}
+    assert len(USERS) // 4 <= len(first) < len(USERS)
+    await _for_a_while(process)
+    with server:
+        rest = [client for user, client in clients.items() if user not in first]
+        await _on(server, rest)
+        process.send_signal(signal.SIGCONT)
+        out, err = await process.communicate()
+        assert process.returncode == 1, err
+        states = _states(out.decode())
+        done, left = (
+            {user for user, state in states.items() if (state == "done") is is_done}
+            for is_done in (True, False)
+        )
+        assert len(done) + len(left) == len(USERS)
+        assert left
+        await asyncio.gather(*(clients[user].end() for user in done))
+        kicked = {user for user, client in clients.items() if client.was_kicked}
+        # The one whose answer was under way when ejabberd went may have been kicked, and is known
+        # to be off or not to be known.
+        under_way = {user for user, state in states.items() if state == "not known"}
+        assert len(under_way) <= 1
+        assert kicked - under_way == done - under_way - _off(done, kicked)
+
+        again = await operator.does(*words)
+        assert set(_states(again.out).values()) == {"done"}
+        await asyncio.gather(*(client.end() for client in clients.values()))
+        assert {user for user in left if clients[user].was_kicked} == left
+        assert server.api("connected_users") == []
+
+
+def _off(done: set[str], kicked: set[str]) -> set[str]:
+    """Whoever is done without having been kicked: no more than the one that was under way."""
+    without = done - kicked
+    assert len(without) <= 1
+    return without
+
+
+def _states(out: str) -> dict[str, str]:
+    outcomes = json.loads(out)["outcomes"]
+    return {each["target"].partition("@")[0]: each["state"] for each in outcomes}
+
+
+async def _on(server: Ejabberd, clients: list[Client]) -> None:
+    room = asyncio.Semaphore(8)
+    await asyncio.gather(*(client.log_in(server, room) for client in clients))
+
+
+async def _for_a_while(process: asyncio.subprocess.Process) -> None:
+    """Lets a stopped program run until it has used a little of the CPU, or has ended."""
+
+    def used() -> int:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    end = used() + TICKS * os.sysconf("SC_CLK_TCK") // 100
+    process.send_signal(signal.SIGCONT)
+    while used() < end and process.returncode is None:
+        await asyncio.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
