@@ -7,6 +7,7 @@ whether a call that failed can have done anything.
 import json
 import re
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,10 @@ from extauth_http.admin.settings import EjabberdSettings
 SECRET = frozenset({"password", "token"})
 MASK = "********"
 MAX_SAID = 300  # characters of what a server said
+
+AWAY = 0.5  # seconds that one call waits for a server that is not there
+BETWEEN = 0.1  # seconds between two tries
+PATIENCE = 20  # calls, one after the other, that wait in vain before none does any more
 
 MODULES = {
     "mod_muc_admin": ("room", "muc", "invitation", "subscribers"),
@@ -89,6 +94,7 @@ class Api:
         self._dry_run = dry_run
         self._release: Release | None = None
         self._is_asked = False
+        self._refused = 0
         try:
             tls: ssl.SSLContext | bool = settings.tls.context() if settings.tls.is_set else True
         except PydanticCustomError as error:
@@ -166,7 +172,7 @@ class Api:
     def _send(self, form: Form, arguments: dict[str, Any]) -> Any:
         command = form.path.partition("/")[0]
         try:
-            answer = self._http.post(form.path, json=arguments)
+            answer = self._post(form.path, arguments)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             said = f"nothing answers at {self.url} ({_without_address(error)})"
             raise ApiError(command, said, _if_unreachable(error)) from None
@@ -174,6 +180,22 @@ class Api:
             said = f"the answer got lost ({type(error).__name__}); it is not known whether it ran"
             raise ApiError(command, said, is_undone=False) from None
         return self._read(command, answer)
+
+    def _post(self, path: str, arguments: dict[str, Any]) -> httpx.Response:
+        """A connection that is refused has done nothing, and a server that restarts is soon back:
+        so it is tried for a moment, but not again and again for one that stays away."""
+        end = time.monotonic() + AWAY if self._refused < PATIENCE else 0.0
+        while True:
+            try:
+                answer = self._http.post(path, json=arguments)
+            except httpx.ConnectError as error:
+                if "refused" not in str(error) or time.monotonic() >= end:
+                    self._refused += 1
+                    raise
+                time.sleep(BETWEEN)
+            else:
+                self._refused = 0
+                return answer
 
     def _read(self, command: str, answer: httpx.Response) -> Any:
         status = answer.status_code

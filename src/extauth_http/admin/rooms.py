@@ -211,7 +211,13 @@ def registered_nick(api: Api, jid: Jid, service: str) -> str | None:
     """The nick that a user has registered at a service, None where the server does not tell."""
     if not api.has("muc_get_registered_nick"):
         return None
-    return str(api.look("muc_get_registered_nick", user=jid.user, host=jid.host, service=service))
+    try:
+        said = api.look("muc_get_registered_nick", user=jid.user, host=jid.host, service=service)
+    except ApiError as error:
+        if error.is_refused:
+            return None
+        raise
+    return str(said)
 
 
 def unregister_nick(api: Api, jid: Jid, service: str) -> None:
