@@ -1,0 +1,111 @@
+"""docs/users-and-rooms.md: each command in it, in its order, with its configuration."""
+
+import asyncio
+import re
+import shlex
+import tomllib
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.admin import ROOM_MODULES, Eyes, Operator, is_message
+from tests.e2e.ejabberd import Ejabberd
+from tests.e2e.xmpp import login, open_session
+from tests.token_service import TokenService
+
+pytestmark = pytest.mark.e2e
+
+PAGE = (Path(__file__).parents[2] / "docs" / "users-and-rooms.md").read_text()
+BOB = "bob@example.org"
+CARL = "carl@example.org"
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def test_each_command_of_the_page_does_what_it_says(
+    service: TokenService, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leavers.txt").write_text(f"{BOB}  # left us\n{CARL}\n")
+    (yml,) = blocks("yaml")
+    options = yaml.safe_load(yml)
+    options["api_permissions"]["the test"] = {
+        "from": ["mod_http_api"],
+        "who": {"ip": "127.0.0.1/32"},
+        "what": ["status", "user_sessions_info"],
+    }
+    modules = {**ROOM_MODULES, **options.pop("modules")}
+    del options["listen"]  # the port is the test's own
+    with Ejabberd(program, options=options, modules=modules) as server:
+        asyncio.run(_follow(server, service, _configured(server, service, tmp_path)))
+
+
+def _configured(server: Ejabberd, service: TokenService, folder: Path) -> Operator:
+    (toml,) = blocks("toml")
+    table = tomllib.loads(toml)["ejabberd"]["service_auth"]
+    service.add(table["username"], "adm:in secret")
+    (folder / "admin.secret").write_text("adm:in secret\n")
+    operator = Operator(server, folder)
+    text = toml.replace("127.0.0.1:5443", f"127.0.0.1:{server.api_port}")
+    text = text.replace(table["password_file"], str(folder / "admin.secret"))
+    operator.config.write_text(f'{text}\n[backend]\nkind = "rest"\nurl = "{service.url}"\n')
+    return operator
+
+
+async def _follow(server: Ejabberd, service: TokenService, operator: Operator) -> None:
+    service.add(BOB, "another")
+    service.add(CARL, "wonder:land")
+    people = People(server, service.issue(BOB))
+    for words in commands():
+        await people.are_on()
+        given = ""
+        if "--grace" in words:
+            words[words.index("--grace") + 1] = "0.2s"
+        if words[:2] == ["room", "remove"]:
+            await people.carl.joins(words[2], "carl")
+        if words[:2] == ["user", "revoke"]:
+            service.revoke(people.token)
+            given = f"{people.token}\n"
+            words.append("--no-fast")  # mod_auth_fast is not on here
+        ran = await operator.run(*words, given=given)
+        assert ran.code == 0, (words, ran)
+        if words[0] == "user" and "--notify" in words:
+            text = words[words.index("--notify") + 1]
+            await people.bob.sees(partial(is_message, sender="example.org", body=text))
+        if words[1] in ("revoke", "kick"):
+            await asyncio.wait_for(people.bob.session.ended.wait(), 20)
+        if words[1] == "revoke":
+            assert not await login(server, BOB, people.token)
+            people.token = service.issue(BOB)
+        if "--from" in words:
+            await asyncio.wait_for(people.carl.session.ended.wait(), 20)
+        assert people.carl.session.ended.is_set() is ("--from" in words)
+    await people.bob.session.close()
+    await people.carl.session.close()
+
+
+class People:
+    """bob and carl, who come back when their sessions have ended; ``token`` is bob's."""
+
+    bob: Eyes
+    carl: Eyes
+
+    def __init__(self, server: Ejabberd, token: str) -> None:
+        self.token = token
+        self._server = server
+
+    async def are_on(self) -> None:
+        if not hasattr(self, "bob") or self.bob.session.ended.is_set():
+            self.bob = Eyes(await open_session(self._server, BOB, self.token))
+        if not hasattr(self, "carl") or self.carl.session.ended.is_set():
+            self.carl = Eyes(await open_session(self._server, CARL, "wonder:land"))
