@@ -8,7 +8,8 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from extauth_http.admin.settings import EjabberdSettings
 
 SECRET = frozenset({"password", "token"})
 MASK = "********"
+MAX_BODY = 32 << 20  # bytes: a list of every room or token of a large server fits
 MAX_SAID = 300  # characters of what a server said
 
 AWAY = 0.5  # seconds that one call waits for a server that is not there
@@ -99,7 +101,9 @@ class Api:
             tls: ssl.SSLContext | bool = settings.tls.context() if settings.tls.is_set else True
         except PydanticCustomError as error:
             raise ApiError("tls", str(error)) from None
-        headers = settings.service_auth.headers() if settings.service_auth else []
+        # An answer that arrives packed is a bomb or a mistake.
+        headers = [(b"Accept-Encoding", b"identity")]
+        headers += settings.service_auth.headers() if settings.service_auth else []
         self._http = httpx.Client(
             base_url=f"{self.url.rstrip('/')}/",
             headers=headers,
@@ -172,37 +176,45 @@ class Api:
     def _send(self, form: Form, arguments: dict[str, Any]) -> Any:
         command = form.path.partition("/")[0]
         try:
-            answer = self._post(form.path, arguments)
+            status, kind, body = self._post(form.path, arguments)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             said = f"nothing answers at {self.url} ({_without_address(error)})"
             raise ApiError(command, said, _if_unreachable(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = f"the answer got lost ({type(error).__name__}); it is not known whether it ran"
             raise ApiError(command, said, is_undone=False) from None
-        return self._read(command, answer)
+        if len(body) > MAX_BODY:
+            said = f"the answer is too long, above {MAX_BODY >> 20} MiB"
+            raise ApiError(command, said, is_undone=False)
+        return self._read(command, status, kind, body)
 
-    def _post(self, path: str, arguments: dict[str, Any]) -> httpx.Response:
-        """A connection that is refused has done nothing, and a server that restarts is soon back:
+    def _post(self, path: str, arguments: dict[str, Any]) -> tuple[int, str, bytes]:
+        """The status, the kind of content and the body, of which no more is read than may be.
+
+        A connection that is refused has done nothing, and a server that restarts is soon back:
         so it is tried for a moment, but not again and again for one that stays away."""
         end = time.monotonic() + AWAY if self._refused < PATIENCE else 0.0
         while True:
             try:
-                answer = self._http.post(path, json=arguments)
+                with self._http.stream("POST", path, json=arguments) as answer:
+                    self._refused = 0
+                    body = bytearray()
+                    for part in answer.iter_bytes():
+                        body += part
+                        if len(body) > MAX_BODY:
+                            break
+                    kind = answer.headers.get("content-type", "no content type")
+                    return answer.status_code, kind, bytes(body)
             except httpx.ConnectError as error:
                 if "refused" not in str(error) or time.monotonic() >= end:
                     self._refused += 1
                     raise
                 time.sleep(BETWEEN)
-            else:
-                self._refused = 0
-                return answer
 
-    def _read(self, command: str, answer: httpx.Response) -> Any:
-        status = answer.status_code
+    def _read(self, command: str, status: int, kind: str, body: bytes) -> Any:
         try:
-            said = answer.json()
+            said = json.loads(body)
         except (ValueError, RecursionError):
-            kind = answer.headers.get("content-type", "no content type")
             raise ApiError(
                 command,
                 f"{self.url} answers with status {status} and {kind}: that is not mod_http_api",
@@ -225,6 +237,16 @@ class Api:
 
     def close(self) -> None:
         self._http.close()
+
+
+@contextmanager
+def understood(command: str) -> Iterator[None]:
+    """Around what reads an answer: one of a shape that nobody knows is an ApiError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"ejabberd's answer is of a shape that is not known here ({type(error).__name__})"
+        raise ApiError(command, said) from None
 
 
 _ABOUT_FORM = re.compile(

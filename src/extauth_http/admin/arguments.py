@@ -19,12 +19,12 @@ def of_user(parser: argparse.ArgumentParser) -> None:
     sessions.add_argument("user", type=_user, metavar="USER@HOST")
     notify = add("notify", user_commands.notify, "a message from the server to every session")
     _many(notify)
-    notify.add_argument("text", help="what the user is told")
+    notify.add_argument("text", type=_text, help="what the user is told")
     kick = add("kick", user_commands.kick, "end all sessions, or one")
     _many(kick)
     _ends(kick)
     kick.add_argument("--resource", metavar="NAME", help="end this session only")
-    kick.add_argument("--reason", default="", help="what the client is told as it ends")
+    kick.add_argument("--reason", type=_text, default="", help="what the client is told as it ends")
     revoke = add(
         "revoke",
         user_commands.revoke_user,
@@ -71,7 +71,7 @@ def of_room(parser: argparse.ArgumentParser) -> None:
     invite = add("invite", room_commands.invite, "invite users (XEP-0249)")
     _room(invite)
     invite.add_argument("users", type=_user, nargs="+", metavar="USER@HOST")
-    invite.add_argument("--reason", default="", help="what they are told")
+    invite.add_argument("--reason", type=_text, default="", help="what they are told")
     invite.add_argument(
         "--password", default="", help="the room's password, which goes with the invitation"
     )
@@ -82,7 +82,9 @@ def of_room(parser: argparse.ArgumentParser) -> None:
     _room(remove)
     remove.add_argument("user", type=_user, metavar="USER@HOST")
     _ends(remove)
-    remove.add_argument("--reason", default="", help="what the room is told, where it is kicked")
+    remove.add_argument(
+        "--reason", type=_text, default="", help="what the room is told, where it is kicked"
+    )
     bans = remove.add_mutually_exclusive_group()
     bans.add_argument("--ban", action="store_true", help="and keep the user out")
     bans.add_argument("--unban", action="store_true", help="take a ban away, and nothing else")
@@ -124,7 +126,9 @@ def _many(command: argparse.ArgumentParser) -> None:
 
 
 def _ends(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--notify", default="", metavar="TEXT", help="tell this first, and wait")
+    command.add_argument(
+        "--notify", type=_text, default="", metavar="TEXT", help="tell this first, and wait"
+    )
     command.add_argument(
         "--grace", type=_seconds, default=10.0, metavar="TIME", help="how long; default: 10s"
     )
@@ -147,6 +151,16 @@ def _jid(text: str, kind: str) -> Jid:
         return Jid.parse(text, kind)
     except ValueError as why:
         raise argparse.ArgumentTypeError(str(why)) from None
+
+
+def _text(text: str) -> str:
+    """What may stand in a stanza: XML 1.0 has no place for most control characters, and a client
+    that is sent one loses its stream."""
+    if not all(letter.isprintable() or letter in "\n\t" or letter >= "\xa0" for letter in text):
+        raise argparse.ArgumentTypeError("expected text without control characters")
+    if any("\ud800" <= letter <= "\udfff" or letter in "\ufffe\uffff" for letter in text):
+        raise argparse.ArgumentTypeError("expected text in UTF-8")
+    return text
 
 
 def _option(text: str) -> tuple[str, str]:

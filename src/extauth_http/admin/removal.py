@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from extauth_http.admin import rooms
 from extauth_http.admin.api import Api, ApiError
 from extauth_http.admin.jid import Jid
-from extauth_http.admin.rooms import NoSuchRoom, Occupant, Room
+from extauth_http.admin.rooms import NoSuchRoom, Occupant, Room, Unsuitable
 
 OUTCAST = "outcast"
 TRIES = 5  # to take a ban away again
@@ -73,8 +74,9 @@ class Note:
 
 def folder() -> Path:
     """Where notes are kept: ``$XDG_STATE_HOME/extauth-http/bans``, by default in ~/.local/state."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "extauth-http" / "bans"
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))
+    state = named if named.is_absolute() else Path.home() / ".local" / "state"
+    return state / "extauth-http" / "bans"
 
 
 def remove(api: Api, room: Room, jid: Jid, reason: str, *, ban: bool = False) -> Removed:
@@ -202,18 +204,30 @@ def _left_behind(url: str) -> Iterator[Note]:
 @contextmanager
 def _noted(note: Note) -> Iterator[None]:
     """On disk before the ban is set, and held as long as this program takes care of it."""
-    note.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with note.file.open("w", encoding="utf-8") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        json.dump(asdict(note), opened)
-        opened.flush()
-        os.fsync(opened.fileno())
+    with _written(note):
         try:
             yield
         except ApiError as error:
             if error.is_undone:
                 note.file.unlink(missing_ok=True)
             raise
+
+
+def _written(note: Note) -> IO[str]:
+    """The note's file, held as long as it is open. Raises Unsuitable where it cannot be written."""
+    try:
+        note.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = note.file.open("w", encoding="utf-8")
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        json.dump(asdict(note), opened)
+        opened.flush()
+        os.fsync(opened.fileno())
+    except OSError as error:
+        raise Unsuitable(
+            f"{note.jid} was not removed: the ban that it takes for a moment cannot be noted down "
+            f"in {folder()} ({error.strerror}); name another place in $XDG_STATE_HOME"
+        ) from None
+    return opened
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from extauth_http.admin import users
-from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.api import Api, ApiError, understood
 from extauth_http.admin.jid import Jid, bare
 from extauth_http.command import Command, Operation
 from extauth_http.decide import Decider
@@ -111,11 +111,9 @@ def _cache(api: Api, *, keep_caches: bool) -> Step:
 def _oauth(api: Api, jid: Jid) -> Step:
     what = "OAuth tokens"
     try:
-        tokens = [
-            str(each["token"])
-            for each in api.look("oauth_list_tokens")
-            if bare(str(each["user"])) == str(jid)
-        ]
+        listed = api.look("oauth_list_tokens")
+        with understood("oauth_list_tokens"):
+            tokens = [str(each["token"]) for each in listed if bare(str(each["user"])) == str(jid)]
     except ApiError as error:
         if not error.is_refused:
             raise

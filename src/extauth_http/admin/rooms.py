@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.api import Api, ApiError, understood
 from extauth_http.admin.jid import Jid, bare
 
 
@@ -60,7 +60,8 @@ def online(api: Api, service: str) -> list[tuple[str, int]]:
         if error.is_refused and _is_about_service(error):
             raise NoSuchRoom(f"{service} is no MUC service of this server") from None
         raise
-    return sorted((str(each["jid"]), int(each["participants"])) for each in said)
+    with understood("muc_online_rooms_by_regex"):
+        return sorted((str(each["jid"]), int(each["participants"])) for each in said)
 
 
 def look(api: Api, room: Jid) -> Room:
@@ -77,13 +78,13 @@ def look(api: Api, room: Jid) -> Room:
                 "that there are"
             ) from None
         raise
-    return Room(
-        room,
-        [Occupant(each["jid"], each["nick"], each["role"]) for each in occupants],
-        [_affiliation(each) for each in affiliations],
-        [str(each) for each in subscribers],
-        _options(api, room),
-    )
+    with understood("get_room_occupants"):
+        there = [Occupant(str(one["jid"]), one["nick"], one["role"]) for one in occupants]
+    with understood("get_room_affiliations"):
+        affiliated = [_affiliation(one) for one in affiliations]
+    with understood("get_subscribers"):
+        subscribed = [str(one) for one in subscribers]
+    return Room(room, there, affiliated, subscribed, _options(api, room))
 
 
 def _options(api: Api, room: Jid) -> dict[str, str] | None:
@@ -94,7 +95,8 @@ def _options(api: Api, room: Jid) -> dict[str, str] | None:
         if error.is_refused:
             return None
         raise
-    return {str(name): str(value) for name, value in sorted(_pairs(said).items())}
+    with understood("get_room_options"):
+        return {str(name): str(value) for name, value in sorted(_pairs(said).items())}
 
 
 def exists(api: Api, room: Jid) -> bool:

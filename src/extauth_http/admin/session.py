@@ -1,6 +1,7 @@
 """What each admin command begins with, and how each ends: the server it talks to and the screen."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -37,6 +38,9 @@ def run(arguments: argparse.Namespace, work: Work) -> int:
         return _end(screen, str(error), BAD, advice)
     except KeyboardInterrupt:
         return _end(screen, "interrupted", INTERRUPTED)
+    except BrokenPipeError:  # who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BAD
     finally:
         api.close()
 

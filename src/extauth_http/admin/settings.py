@@ -56,7 +56,7 @@ class _File(BaseSettings):
         arbitrary_types_allowed=True,
     )
 
-    ejabberd: EjabberdSettings
+    ejabberd: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -83,11 +83,13 @@ def load(file: Path | None) -> EjabberdSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings([f"{file}: not TOML: {error}"]) from None
     try:
-        return _File(**{"ejabberd": data["ejabberd"]} if "ejabberd" in data else {}).ejabberd
+        table = _File(**{"ejabberd": data["ejabberd"]} if "ejabberd" in data else {}).ejabberd
     except ValidationError as error:
-        if problem:
-            raise BadSettings([problem]) from None
-        if "ejabberd" not in data and all(len(each["loc"]) == 1 for each in error.errors()):
-            missing = f"{file}: there is no [ejabberd] table; write\n\n{EXAMPLE}\n"
-            raise BadSettings([missing]) from None
         raise BadSettings(sentences(file, error)) from None
+    if not table and "ejabberd" not in data:
+        missing = f"there is no [ejabberd] table; write\n\n{EXAMPLE}\n"
+        raise BadSettings([problem or f"{file}: {missing}"])
+    try:
+        return EjabberdSettings.model_validate(table)
+    except ValidationError as error:
+        raise BadSettings(sentences(file, error, "ejabberd")) from None

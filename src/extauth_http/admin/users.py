@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.api import Api, ApiError, understood
 from extauth_http.admin.jid import Jid
 from extauth_http.admin.releases import number
 
@@ -31,25 +31,28 @@ def sessions(api: Api, jid: Jid) -> list[Session]:
     """Everything a user is on with, newest first. Raises ApiError."""
     now = datetime.now(UTC).replace(microsecond=0)
     said = api.look("user_sessions_info", user=jid.user, host=jid.host)
-    found = [
-        Session(
-            resource=str(each["resource"]),
-            connection=str(each["connection"]),
-            ip=str(each["ip"]).removeprefix("::ffff:").removeprefix("::FFFF:"),
-            port=int(each["port"]),
-            since=now - timedelta(seconds=int(each["uptime"])),
-            priority=int(each["priority"]),
-            status=" ".join(filter(None, (str(each["status"]), str(each["statustext"])))),
-            node=str(each["node"]),
-        )
-        for each in said
-    ]
+    with understood("user_sessions_info"):
+        found = [
+            Session(
+                resource=str(each["resource"]),
+                connection=str(each["connection"]),
+                ip=str(each["ip"]).removeprefix("::ffff:").removeprefix("::FFFF:"),
+                port=int(each["port"]),
+                since=now - timedelta(seconds=int(each["uptime"])),
+                priority=int(each["priority"]),
+                status=" ".join(filter(None, (str(each["status"]), str(each["statustext"])))),
+                node=str(each["node"]),
+            )
+            for each in said
+        ]
     return sorted(found, key=lambda session: session.since, reverse=True)
 
 
 def hosts(api: Api) -> list[str]:
     """The virtual hosts that the server has. Raises ApiError."""
-    return [str(host) for host in api.look("registered_vhosts")]
+    said = api.look("registered_vhosts")
+    with understood("registered_vhosts"):
+        return [str(host) for host in said]
 
 
 def must_be_known(api: Api, jid: Jid) -> None:
