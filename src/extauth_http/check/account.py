@@ -45,6 +45,11 @@ class Account:
         self.gid = entry.pw_gid
 
     @property
+    def runs_as(self) -> str:
+        """Whom a program that is started here runs as."""
+        return self.name if self.can_become else pwd.getpwuid(os.geteuid()).pw_name
+
+    @property
     def identity(self) -> Identity:
         """Empty where there is nothing to change, or no right to."""
         if self.is_self or not self.can_become:
