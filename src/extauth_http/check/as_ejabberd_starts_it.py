@@ -172,7 +172,7 @@ class _Member:
         self._password = login.password if login else ""
         self._buffer = b""
         self._is_closed = False
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the member is
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {line}"],
             stdin=subprocess.PIPE,

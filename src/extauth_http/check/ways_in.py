@@ -22,16 +22,6 @@ def of_host(yml: EjabberdYml, host: str) -> Iterator[Finding]:
             host=host,
             place=("modules", "mod_auth_fast"),
         )
-    scram = yml.modules(host).get("mod_scram_upgrade")
-    if scram:
-        yield warning(
-            "mod-scram-upgrade",
-            "mod_scram_upgrade stores passwords in ejabberd's own format; external has no use for "
-            "it: take the module out",
-            where=scram.where,
-            host=host,
-            place=("modules", "mod_scram_upgrade"),
-        )
 
 
 def of_listeners(yml: EjabberdYml) -> Iterator[Finding]:
