@@ -62,7 +62,7 @@ def test_what_check_says_leads_from_the_stock_file_to_a_login(
     toml.write_text(f'[backend]\nkind = "rest"\nurl = "{service.url}"\n')
     server = OnThisMachine(certificate)
     file = tmp_path / "ejabberd.yml"
-    check = [PROGRAM, "--config", toml, "check", "--ejabberd-yml", file]
+    check: list[str | Path] = [PROGRAM, "--config", toml, "check", "--ejabberd-yml", file]
     check += ["--run-as", "root", "--user", "alice@localhost"]
     codes = []
     for _ in range(4):
