@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from extauth_http.check.ejabberd_yml import EjabberdYml, Option, Value
+from extauth_http.check.ejabberd_yml import WORKING_DIRECTORY, EjabberdYml, Option, Value
 from extauth_http.check.finding import Finding, broken, good, warning
 
 OTHER_METHODS = {
@@ -28,12 +28,12 @@ def of_host(yml: EjabberdYml, host: str, program: str) -> Iterator[Finding]:
 
 
 def of_all(yml: EjabberdYml) -> Iterator[Finding]:
-    """Obsolete options, each where it stands."""
+    """Options that do not do what they say, each where it stands."""
     for place, value in yml.every("extauth_cache"):
         yield warning(
             "extauth-cache",
-            "extauth_cache is obsolete and has no effect: it switches no cache off; take it out, "
-            "auth_use_cache is what counts now",
+            "extauth_cache is obsolete and has no effect: it switches no cache on or off; take it "
+            "out, auth_use_cache is what counts now",
             line="auth_use_cache: false",
             place=place,
             where=value.where,
@@ -47,6 +47,14 @@ def of_all(yml: EjabberdYml) -> Iterator[Finding]:
             place=place,
             where=value.where,
             host=_host(place),
+        )
+    for named in yml.relative:
+        yield warning(
+            "include-relative",
+            "include_config_file without the whole path: ejabberd looks in the directory that it "
+            f"is started in, with ejabberdctl {WORKING_DIRECTORY}, and not beside its ejabberd.yml",
+            line=f"include_config_file: {json.dumps(yml.absolute(named))}",
+            where=named.where,
         )
 
 
@@ -77,42 +85,54 @@ def _at(option: Option | None) -> dict[str, object]:
     return {"where": option.value.where, "place": option.place} if option else {}
 
 
+def _mended(part: Option, name: str, rest: list[str]) -> dict[str, object]:
+    """How a list of words becomes just these; an appended one that is to be empty is to go."""
+    if part.is_appended and not rest:
+        host = part.place[1]
+        gone = f"take {name} out of append_host_config for {host}"
+        return {"where": part.value.where, "details": (gone,)}
+    return {**_at(part), "line": f"{name}: [{', '.join(rest)}]"}
+
+
 def _auth_method(yml: EjabberdYml, host: str) -> Iterator[Finding]:
-    option = yml.option(host, "auth_method")
-    methods = option.value.words if option else []
-    line = "auth_method: [external]"
+    parts = yml.parts(host, "auth_method")
+    methods = [word for part in parts for word in part.value.words]
     if "external" not in methods:
         said = f"auth_method is {', '.join(methods)}" if methods else "auth_method is not set"
         yield broken(
             "auth-method-not-external",
-            f"{said}{'' if methods else ', which means mnesia'}: ejabberd never asks the program",
-            line=line,
+            f"{said}{'' if methods else ', which means default_db, or mnesia'}: ejabberd never "
+            "asks the program",
+            line="auth_method: [external]",
             host=host,
-            **_at(option),
+            **(_at(parts[0]) if parts and not parts[0].is_appended else {}),
         )
         return
-    for method in methods:
-        if method in ("external", "anonymous"):
-            continue
-        yield warning(
-            "auth-method-beside",
-            f"auth_method has {method} beside external: "
-            f"{OTHER_METHODS.get(method, 'whom the program refuses is asked about there')}",
-            line=line,
-            host=host,
-            **_at(option),
-        )
-    if "anonymous" in methods:
-        yield warning(
+    for part in parts:
+        mended = _mended(part, "auth_method", [] if part is not parts[0] else ["external"])
+        for method in dict.fromkeys(part.value.words):
+            if method != "external":
+                yield _beside(method, host, mended)
+    if set(methods) == {"external"}:
+        yield good("auth-method", "auth_method is external alone", host=host, **_at(parts[-1]))
+
+
+def _beside(method: str, host: str, mended: dict[str, object]) -> Finding:
+    if method == "anonymous":
+        return warning(
             "anonymous",
             "auth_method has anonymous: anybody gets in without a password, and the program is not "
             "asked; keep it only for a host of its own that is meant for guests",
-            line=line,
             host=host,
-            **_at(option),
+            **mended,
         )
-    if methods == ["external"]:
-        yield good("auth-method", "auth_method is external alone", host=host, **_at(option))
+    return warning(
+        "auth-method-beside",
+        f"auth_method has {method} beside external: "
+        f"{OTHER_METHODS.get(method, 'whom the program refuses is asked about there')}",
+        host=host,
+        **mended,
+    )
 
 
 def _program(yml: EjabberdYml, host: str, program: str) -> Iterator[Finding]:
@@ -129,7 +149,7 @@ def _program(yml: EjabberdYml, host: str, program: str) -> Iterator[Finding]:
 
 def _cache(yml: EjabberdYml, host: str) -> Iterator[Finding]:
     option, how = _cache_comes_from(yml, host)
-    if option and option.value.plain is False:
+    if option and option.value.truth is False:
         yield good(
             "cache-off", f"{how}: every login is asked about afresh", host=host, **_at(option)
         )
@@ -156,7 +176,7 @@ def _cache_comes_from(yml: EjabberdYml, host: str) -> tuple[Option | None, str]:
 
 
 def _bool(value: Value) -> str:
-    return "true" if value.plain is True else "false" if value.plain is False else str(value.plain)
+    return "true" if value.truth else "false"
 
 
 def _scope(option: Option) -> str:
@@ -164,29 +184,55 @@ def _scope(option: Option) -> str:
 
 
 def _mechanisms(yml: EjabberdYml, host: str) -> Iterator[Finding]:
-    option = yml.option(host, "disable_sasl_mechanisms")
-    disabled = [word.upper() for word in option.value.words] if option else []
-    if "PLAIN" in disabled:
-        rest = [word for word in disabled if word != "PLAIN"]
-        yield broken(
-            "plain-disabled",
-            "disable_sasl_mechanisms takes PLAIN away, the only mechanism that works with an "
-            "external program: no password login is left",
-            line=f"disable_sasl_mechanisms: {json.dumps(rest)}",
-            host=host,
-            **_at(option),
-        )
-    if "X-OAUTH2" not in disabled:
+    parts = yml.parts(host, "disable_sasl_mechanisms")
+    for part in parts:
+        rest = [word for word in part.value.words if word.upper() != "PLAIN"]
+        if rest != part.value.words:
+            yield broken(
+                "plain-disabled",
+                "disable_sasl_mechanisms takes PLAIN away, the only mechanism that works with an "
+                "external program: no password login is left",
+                host=host,
+                **_mended(part, "disable_sasl_mechanisms", rest),
+            )
+    last = parts[-1] if parts else None
+    if "X-OAUTH2" in [word.upper() for part in parts for word in part.value.words]:
+        yield good("oauth-off", "X-OAUTH2 is disabled", host=host, **_at(last))
+    else:
+        kept = [word for word in last.value.words if word.upper() != "PLAIN"] if last else []
         yield warning(
             "oauth",
             "ejabberd's own OAuth tokens (SASL X-OAUTH2) let a client in without asking the "
             "program; keep this only if you issue such tokens",
-            line=f"disable_sasl_mechanisms: {json.dumps([*disabled, 'X-OAUTH2'])}",
+            line=f"disable_sasl_mechanisms: [{', '.join([*kept, 'X-OAUTH2'])}]",
             host=host,
-            **_at(option),
+            **_at(last),
         )
-    else:
-        yield good("oauth-off", "X-OAUTH2 is disabled", host=host, **_at(option))
+    yield from _stored_passwords(yml, host)
+
+
+def _stored_passwords(yml: EjabberdYml, host: str) -> Iterator[Finding]:
+    """Options for passwords that ejabberd stores; with ``external`` it stores none."""
+    for part in yml.parts(host, "auth_password_types_hidden_in_sasl1"):
+        rest = [word for word in part.value.words if word != "plain"]
+        if rest != part.value.words:
+            yield broken(
+                "plain-hidden",
+                "auth_password_types_hidden_in_sasl1 hides PLAIN, the only mechanism that works "
+                "with an external program: clients without SASL2 cannot log in",
+                host=host,
+                **_mended(part, "auth_password_types_hidden_in_sasl1", rest),
+            )
+    for part in yml.parts(host, "auth_stored_password_types"):
+        rest = [word for word in part.value.words if not word.startswith("scram")]
+        if rest != part.value.words:
+            yield broken(
+                "scram-types",
+                "auth_stored_password_types has ejabberd offer SCRAM, which an external program "
+                "cannot answer: clients choose it before PLAIN, and are refused",
+                host=host,
+                **_mended(part, "auth_stored_password_types", rest),
+            )
     scram = yml.option(host, "auth_password_format")
     if scram and scram.value.plain == "scram":
         yield good(

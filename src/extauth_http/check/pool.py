@@ -19,22 +19,26 @@ def of_host(yml: EjabberdYml, host: str, latency: float, clients: int | None) ->
     """``latency`` is the measured time of one answer, in seconds; ``clients`` is how many come
     back at once after a restart."""
     configured, option = pool_size_of(yml, host)
-    size = configured or len(os.sched_getaffinity(0))
+    # Erlang counts the machine's processors, also where it may not use all of them.
+    size = configured or os.cpu_count() or 1
     place = option.place if option else ()
     where = option.value.where if option else ""
     named = f"extauth_pool_size is {size}" + ("" if configured else ", one a CPU core")
-    rate = size / latency
-    said = f"{named}: at {latency * 1000:.1f} ms an answer that is {_round(rate)} logins a second"
+    rate = _down(logins_a_second(size, latency))
+    said = f"{named}: at {_milliseconds(latency)} ms an answer that is {rate} logins a second"
     if clients is None:
         yield good("pool", said, host=host, where=where, place=place)
         return
-    storm = clients * latency / size
-    said += f", and {clients} clients that come back at once are in after {storm:.1f} s"
+    storm = storm_of(clients, size, latency)
+    said += f", and {clients} clients that come back at once are in after {_up(storm)} s"
     if storm <= AIM:
         yield good("pool", said, host=host, where=where, place=place)
         return
-    enough = math.ceil(clients * latency / AIM)
-    effect = "ejabberd refuses who waits more than 30 s" if storm > GIVES_UP else "that is close"
+    effect = "that is close to the 30 s after which ejabberd refuses a login that waits"
+    if storm > GIVES_UP:
+        late = clients - math.floor(GIVES_UP * logins_a_second(size, latency))
+        effect = f"ejabberd refuses those that wait more than 30 s, {late} of them"
+    enough = enough_for(clients, latency)
     yield warning(
         "pool-too-small",
         f"{said}; {effect}, and {enough} would do it in {AIM:.0f} s",
@@ -45,5 +49,29 @@ def of_host(yml: EjabberdYml, host: str, latency: float, clients: int | None) ->
     )
 
 
-def _round(rate: float) -> str:
-    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+def logins_a_second(size: int, latency: float) -> float:
+    """Each member answers one login at a time."""
+    return size / latency
+
+
+def storm_of(clients: int, size: int, latency: float) -> float:
+    """Seconds until all of them are in."""
+    return clients * latency / size
+
+
+def enough_for(clients: int, latency: float) -> int:
+    """The smallest pool that has them all in within AIM."""
+    return math.ceil(clients * latency / AIM)
+
+
+def _milliseconds(latency: float) -> str:
+    return f"{latency * 1000:.0f}" if latency >= 0.01 else f"{latency * 1000:.2g}"
+
+
+def _down(rate: float) -> str:
+    """A pool that allows 9.97 logins a second does not allow 10."""
+    return f"{math.floor(rate)}" if rate >= 10 else f"{math.floor(rate * 10) / 10:.1f}"
+
+
+def _up(seconds: float) -> str:
+    return f"{math.ceil(seconds * 10) / 10:.1f}"

@@ -6,50 +6,79 @@ from ipaddress import ip_address
 from extauth_http.check.ejabberd_yml import EjabberdYml, Value
 from extauth_http.check.finding import Finding, good, warning
 
-HTTP_LOGINS = ("ejabberd_http_ws", "mod_bosh")
+HTTP_LOGINS = ("ejabberd_http_ws", "mod_bosh", "mod_mqtt")
+"""Handlers of ``ejabberd_http`` that take logins."""
 
 
 def of_host(yml: EjabberdYml, host: str) -> Iterator[Finding]:
     """Modules of this host that let somebody in by themselves."""
-    fast = yml.modules(host).get("mod_auth_fast")
+    modules = yml.modules(host)
+    fast = modules.get("mod_auth_fast")
     if fast:
         yield warning(
             "mod-auth-fast",
-            "mod_auth_fast (XEP-0484) gives each client a token of ejabberd's own: it logs in "
-            "with that, also after its credential was revoked, until the token expires; take the "
-            "module out, or keep it if that is acceptable",
-            where=fast.where,
+            "mod_auth_fast (XEP-0484) gives each client a token of ejabberd's own that it logs in "
+            "with, and a new one when it asks: it gets in for as long as it comes back, its "
+            "credential revoked or not, and disable_sasl_mechanisms does not change that",
             host=host,
-            place=("modules", "mod_auth_fast"),
+            where=fast.value.where,
+            details=(
+                f"to close it: take mod_auth_fast out of {'.'.join(fast.place)}",
+                "to keep it: whom the service locks out has to lose the tokens as well, which "
+                "ejabberdctl change_password or unregister does, and kick_user does not",
+            ),
+        )
+    oauth = yml.option(host, "oauth_access")
+    if oauth and oauth.value.plain != "none" and "mod_mqtt" in modules:
+        yield warning(
+            "oauth-mqtt",
+            "oauth_access lets users have OAuth tokens of ejabberd, and MQTT 5 takes them for a "
+            "login without asking the program, whatever disable_sasl_mechanisms says",
+            line="oauth_access: none",
+            host=host,
+            where=oauth.value.where,
+            place=oauth.place,
         )
 
 
 def of_listeners(yml: EjabberdYml) -> Iterator[Finding]:
     """Every listener that takes logins: its TLS, and whether it takes client certificates."""
     seen_open = False
+    certificates = not all(_disables_external(yml, host) for host in yml.hosts)
     for index, listener in yml.listeners():
-        found = list(_of_listener(index, listener))
-        seen_open = seen_open or any(each.id.startswith("listener-") for each in found)
+        if certificates:
+            yield from _certificates(index, listener)
+        found = list(_in_clear_text(index, listener))
+        seen_open = seen_open or bool(found)
         yield from found
     if not seen_open:
         yield good("listeners", "no listener takes a password in clear text from another machine")
 
 
-def _of_listener(index: int, listener: Value) -> Iterator[Finding]:
-    module = str(_plain(listener, "module"))
-    port = _plain(listener, "port")
-    place = ("listen", index)
-    if module == "ejabberd_c2s" and _is_on(listener, "tls_verify"):
+def _disables_external(yml: EjabberdYml, host: str) -> bool:
+    option = yml.option(host, "disable_sasl_mechanisms")
+    return option is not None and "EXTERNAL" in [word.upper() for word in option.value.words]
+
+
+def _certificates(index: int, listener: Value) -> Iterator[Finding]:
+    if _plain(listener, "module") == "ejabberd_c2s" and _is_on(listener, "tls_verify"):
         yield warning(
             "client-certificates",
-            f"port {port} takes client certificates (SASL EXTERNAL): who shows one gets in without "
-            "a password; the program is at most asked whether the user exists",
+            f"port {_plain(listener, 'port')} takes client certificates (SASL EXTERNAL): who shows "
+            "one for a JID gets in, and the program is not even asked whether that user exists",
             line="tls_verify: false",
-            place=place,
+            place=("listen", index),
             where=_where(listener, "tls_verify"),
+            details=("or, host by host, EXTERNAL in disable_sasl_mechanisms",),
         )
+
+
+def _in_clear_text(index: int, listener: Value) -> Iterator[Finding]:
     if _is_on(listener, "tls") or _is_local(listener):
         return
+    module = _plain(listener, "module")
+    port = _plain(listener, "port")
+    place = ("listen", index)
     if module == "ejabberd_c2s" and not _is_on(listener, "starttls_required"):
         yield warning(
             "listener-plain",
@@ -87,7 +116,8 @@ def _plain(listener: Value, key: str) -> object:
 
 
 def _is_on(listener: Value, key: str) -> bool:
-    return _plain(listener, key) is True
+    found = listener.get(key)
+    return found is not None and found.truth is True
 
 
 def _where(listener: Value, key: str) -> str:
@@ -97,9 +127,9 @@ def _where(listener: Value, key: str) -> str:
 
 def _is_local(listener: Value) -> bool:
     """Whether only this machine reaches it: a loopback address or a Unix socket."""
-    address = str(_plain(listener, "ip") or "::")
-    port = str(_plain(listener, "port"))
+    if str(_plain(listener, "port")).startswith("unix:"):
+        return True
     try:
-        return ip_address(address).is_loopback or port.startswith("unix:")
+        return ip_address(str(_plain(listener, "ip") or "::")).is_loopback
     except ValueError:
-        return port.startswith("unix:")
+        return False
