@@ -48,6 +48,16 @@ def of_all(yml: EjabberdYml) -> Iterator[Finding]:
             where=value.where,
             host=_host(place),
         )
+    hidden = yml.top.get("auth_password_types_hidden_in_sasl1")
+    if hidden and "plain" in hidden.words:  # in host_config it hides nothing (26.07)
+        rest = [word for word in hidden.words if word != "plain"]
+        yield broken(
+            "plain-hidden",
+            "auth_password_types_hidden_in_sasl1 hides PLAIN, the only mechanism that works with "
+            "an external program: clients without SASL2 cannot log in",
+            line=f"auth_password_types_hidden_in_sasl1: [{', '.join(rest)}]",
+            where=hidden.where,
+        )
     for named in yml.relative:
         yield warning(
             "include-relative",
@@ -213,25 +223,14 @@ def _mechanisms(yml: EjabberdYml, host: str) -> Iterator[Finding]:
 
 def _stored_passwords(yml: EjabberdYml, host: str) -> Iterator[Finding]:
     """Options for passwords that ejabberd stores; with ``external`` it stores none."""
-    for part in yml.parts(host, "auth_password_types_hidden_in_sasl1"):
-        rest = [word for word in part.value.words if word != "plain"]
-        if rest != part.value.words:
-            yield broken(
-                "plain-hidden",
-                "auth_password_types_hidden_in_sasl1 hides PLAIN, the only mechanism that works "
-                "with an external program: clients without SASL2 cannot log in",
-                host=host,
-                **_mended(part, "auth_password_types_hidden_in_sasl1", rest),
-            )
     for part in yml.parts(host, "auth_stored_password_types"):
-        rest = [word for word in part.value.words if not word.startswith("scram")]
-        if rest != part.value.words:
+        if part.value.words:
             yield broken(
                 "scram-types",
                 "auth_stored_password_types has ejabberd offer SCRAM, which an external program "
                 "cannot answer: clients choose it before PLAIN, and are refused",
                 host=host,
-                **_mended(part, "auth_stored_password_types", rest),
+                **_mended(part, "auth_stored_password_types", []),
             )
     scram = yml.option(host, "auth_password_format")
     if scram and scram.value.plain == "scram":

@@ -24,8 +24,8 @@ def of_host(yml: EjabberdYml, host: str) -> Iterator[Finding]:
             where=fast.value.where,
             details=(
                 f"to close it: take mod_auth_fast out of {'.'.join(fast.place)}",
-                "to keep it: whom the service locks out has to lose the tokens as well, which "
-                "ejabberdctl change_password or unregister does, and kick_user does not",
+                "to keep it: ejabberdctl change_password takes a user's tokens away on 26.07; on "
+                "24.12 it does not, and token_lifetime, 30 days, is how long a stolen one is good",
             ),
         )
     oauth = yml.option(host, "oauth_access")
