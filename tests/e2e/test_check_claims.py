@@ -165,7 +165,7 @@ def test_a_hosts_own_modules_take_the_place_of_all_and_appended_ones_are_added(
                 assert ("<register" in stream.features) == ("mod_register" in yml.modules(host))
 
 
-CACHES = [
+CACHES: list[tuple[dict[str, Any], bool]] = [
     # options beside, whether the program is asked at the second login
     ({}, False),
     ({"use_cache": False}, True),
@@ -189,30 +189,37 @@ def test_the_cache_is_on_as_check_says(
     assert ("cache-off" in by_id(reading(server, tmp_path))) == twice
 
 
+TAKEN = """
+use_cache: y
+extauth_cache: 600
+disable_sasl_mechanisms: [DIGEST-MD5]
+disable_sasl_mechanisms: [X-OAUTH2]
+define_macro: {FIRST: SECOND, SECOND: "off"}
+host_config: {EXAMPLE.org: {use_cache: FIRST}}
+append_host_config: {example.org: {auth_method: anonymous}}
+include_config_file: {FOLDER/beside.yml: {disallow: [use_cache]}}
+"""
+
 LINES = [
     # lines of an included file, whether ejabberd starts with them
-    ("use_cache: y", True),
-    ("use_cache: 'off'", True),
+    ("", True),
+    (TAKEN, True),
+    ("include_config_file: [FOLDER/beside.yml]", True),
     ("use_cache: False", False),
     ("use_cache: true\nuse_cache: true", False),
-    ("disable_sasl_mechanisms: [PLAIN]\ndisable_sasl_mechanisms: [X-OAUTH2]", True),
     ("extauth_instances: 2", False),
-    ("extauth_cache: 600", True),
-    ("auth_method: &methods [ldap]\nhost_config: {example.org: {auth_method: *methods}}", False),
+    ("extauth_pool_size: 2", False),
+    (
+        "auth_password_format: &format plain\nhost_config: {example.org: {use_cache: *format}}",
+        False,
+    ),
     ("host_config: {elsewhere.org: {use_cache: true}}", False),
-    ("host_config: {EXAMPLE.org: {use_cache: true}}", True),
     ("append_host_config: {example.org: {use_cache: true}}", False),
-    ("append_host_config: {example.org: {auth_method: anonymous}}", True),
     ("define_macro: {A: B, B: A}\nuse_cache: A", False),
-    ("define_macro: {A: B, B: on}\nuse_cache: A", True),
     ("include_config_file: beside.yml", False),
-    ("include_config_file: FOLDER/beside.yml", True),
     ("include_config_file: FOLDER/included.yml", False),
     ("include_config_file: [{FOLDER/beside.yml: {}}]", False),
     ("include_config_file: {FOLDER/beside.yml: {disallow: hosts}}", False),
-    ("include_config_file: {FOLDER/beside.yml: {disallow: [hosts]}}", True),
-    ("extauth_pool_size: 0", False),
-    ("", True),
 ]
 
 
@@ -295,8 +302,46 @@ def certificates(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path, trustme.CA())
 
 
-def tls_listener(port: int, **more: object) -> dict[str, object]:
-    return {"port": port, "ip": "127.0.0.1", "module": "ejabberd_c2s", "tls": True, **more}
+def c2s(port: int, **more: object) -> dict[str, object]:
+    return {"port": port, "ip": "127.0.0.1", "module": "ejabberd_c2s", **more}
+
+
+OPEN: list[tuple[dict[str, object], bool]] = [
+    # options of a listener for clients, whether it takes PLAIN without TLS
+    ({}, True),
+    ({"starttls": True}, True),
+    ({"starttls": False, "tls": False}, True),
+    ({"starttls": True, "starttls_required": True}, False),
+    ({"starttls": False, "starttls_required": "y"}, False),
+]
+
+
+def test_listeners_take_plain_without_tls_as_check_says(
+    tmp_path: Path, asked: Asked, certificates: Certificates
+) -> None:
+    *ports, bosh = free_ports(len(OPEN) + 1)
+    server = Ejabberd(asked.line, modules={**MODULES, "mod_bosh": {}}, options=certificates.options)
+    for port, (options, _) in zip(ports, OPEN, strict=True):
+        server.config["listen"].append(c2s(port, **options))
+    handlers = {"/bosh": "mod_bosh"}
+    server.config["listen"].append(
+        {"port": bosh, "ip": "127.0.0.1", "module": "ejabberd_http", "request_handlers": handlers}
+    )
+    with server:
+        for port, (options, taken) in zip(ports, OPEN, strict=True):
+            assert ("PLAIN" in mechanisms(port, "example.org")) == taken, options
+        opening = "<body rid='1' to='example.org' hold='1' wait='1' ver='1.6' xmpp:version='1.0' "
+        opening += "xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'/>"
+        url = f"http://127.0.0.1:{bosh}/bosh"
+        assert "PLAIN" in httpx.post(url, content=opening, trust_env=False).text
+    for listener in server.config["listen"]:
+        listener["ip"] = "::"  # what is on loopback is nobody's concern
+    found = {each.id for each in findings(reading(server, tmp_path)) if "listener" in each.id}
+    assert found == {"listener-plain", "listener-http"}
+    named = [
+        each.place for each in findings(reading(server, tmp_path)) if each.id == "listener-plain"
+    ]
+    assert named == [("listen", 0), ("listen", 2), ("listen", 3), ("listen", 4)]
 
 
 @pytest.mark.parametrize("disabled", [False, True])
@@ -305,7 +350,7 @@ def test_a_certificate_lets_in_whom_the_program_never_heard_of(
 ) -> None:
     (port,) = free_ports(1)
     server = Ejabberd(asked.line, options=certificates.options)
-    server.config["listen"].append(tls_listener(port, tls_verify=True))
+    server.config["listen"].append(c2s(port, tls=True, tls_verify=True))
     if disabled:
         server.config["disable_sasl_mechanisms"] = ["EXTERNAL"]
     with server:
@@ -326,7 +371,7 @@ def test_a_fast_token_is_taken_without_asking_and_renewed_with_itself(
     modules = {**MODULES, "mod_auth_fast": {}}
     options = {**certificates.options, "disable_sasl_mechanisms": ["X-OAUTH2"]}
     server = Ejabberd(asked.line, modules=modules, options=options)
-    server.config["listen"].append(tls_listener(port))
+    server.config["listen"].append(c2s(port, tls=True))
 
     def log_in(mechanism: str, response: bytes) -> str:
         """The new token; empty where the login fails."""
