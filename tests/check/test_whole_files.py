@@ -1,5 +1,9 @@
 """Whole configurations, each with what is to be changed in it; see the README beside them."""
 
+import getpass
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,17 @@ def test_what_is_to_be_changed_is_found_and_nothing_else(name: str) -> None:
         if each.level is not Level.GOOD
     }
     assert found == TO_CHANGE[name]
+
+
+def test_the_file_as_shipped_is_checked_where_nothing_is_configured_yet(tmp_path: Path) -> None:
+    program = Path(sys.executable).parent / "extauth-http"
+    arguments: list[str | Path] = ["check", "--ejabberd-yml", FOLDER / "as-shipped.yml", "--json"]
+    checked = subprocess.run(
+        [program, *arguments, "--run-as", getpass.getuser()],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (checked.returncode, checked.stderr) == (2, "")
+    found = {(each["host"], each["id"]) for each in json.loads(checked.stdout)["findings"]}
+    assert found >= {(host, name) for host, name, _ in TO_CHANGE["as-shipped"]}

@@ -23,7 +23,7 @@ def is_ours(line: str) -> bool:
 def named_in(line: str) -> Path | None:
     """The FILE of ``--config FILE`` in an ``extauth_program`` line."""
     words = _words(line)
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word == "--config" and following:
             return Path(following)
         if word.startswith("--config="):

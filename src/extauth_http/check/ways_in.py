@@ -25,7 +25,7 @@ def of_host(yml: EjabberdYml, host: str) -> Iterator[Finding]:
             details=(
                 f"to close it: take mod_auth_fast out of {'.'.join(fast.place)}",
                 "to keep it: ejabberdctl change_password takes a user's tokens away on 26.07; on "
-                "24.12 it does not, and token_lifetime, 30 days, is how long a stolen one is good",
+                "24.12 it does not, and only one that is unused for token_lifetime, 30 days, ends",
             ),
         )
     oauth = yml.option(host, "oauth_access")
