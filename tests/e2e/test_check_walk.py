@@ -15,7 +15,7 @@ import trustme
 import yaml
 
 from tests.e2e.conftest import PROGRAM
-from tests.e2e.ejabberd import ROOT, Ejabberd
+from tests.e2e.ejabberd import ROOT, Ejabberd, out_of
 from tests.e2e.xmpp import logs_in
 from tests.token_service import TokenService
 
@@ -83,6 +83,8 @@ def test_what_check_says_leads_from_the_stock_file_to_a_login(
             if finding["level"] != "good" and finding["line"]:
                 apply(server.config, finding)
     assert codes == [2, 0]
+    server.config["extauth_program"] = out_of(ROOT, server.config["extauth_program"])
+    file.write_text(yaml.safe_dump(server.config))
     with server:
         assert logs_in(server, "alice@localhost", "wonder:land", trusted)
         assert not logs_in(server, "alice@localhost", "wrong", trusted)
