@@ -72,6 +72,29 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         help="extauth_pool_size; default: as many processes as the log shows at once",
     )
     stats.set_defaults(run=_stats)
+    check = commands.add_parser(
+        "check", help="why does this login not work, and is every login really fresh?"
+    )
+    check.add_argument("--ejabberd-yml", type=Path, metavar="FILE", help="go through it as well")
+    check.add_argument(
+        "--user",
+        metavar="JID",
+        help="try a login too; the password is asked for, or read from standard input",
+    )
+    check.add_argument(
+        "--run-as", metavar="ACCOUNT", help="whom ejabberd runs as; default: ejabberd"
+    )
+    check.add_argument(
+        "--clients",
+        type=_clients,
+        metavar="N",
+        help="how many come back at once when ejabberd was restarted",
+    )
+    check.add_argument(
+        "--api", metavar="URL", help="a running ejabberd's, such as http://127.0.0.1:5280/api"
+    )
+    check.add_argument("--json", action="store_true", help="everything, in one line of JSON")
+    check.set_defaults(run=_check)
     serve = commands.add_parser("serve", help="one service for many pool members, each a relay")
     serve.add_argument(
         "--socket", type=Path, metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}"
@@ -189,6 +212,24 @@ def _configured_log(config: Path | None) -> str:
     return "-"
 
 
+def _check(arguments: argparse.Namespace) -> int:
+    from extauth_http.check.run import Question, check
+
+    question = Question(
+        config=arguments.config,
+        ejabberd_yml=arguments.ejabberd_yml,
+        run_as=arguments.run_as,
+        user=arguments.user,
+        clients=arguments.clients,
+        api=arguments.api,
+        as_json=arguments.json,
+    )
+    try:
+        return check(question)
+    except ValueError as error:
+        return _fail(str(error))
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     import os
 
@@ -231,6 +272,12 @@ def _since(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"expected 30m, 1h, 2d or an ISO 8601 time such as 2026-05-01T08:00, not {text!r}"
         ) from None
+
+
+def _clients(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of clients, not {text!r}")
+    return int(text)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 """A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from extauth_http.backends import Backend, BackendSettings, backend_class
@@ -24,15 +24,16 @@ class Decision:
 class Decider:
     """The backends of one configuration.
 
-    ``deadline`` is in seconds. Safe to use from several threads.
+    ``deadline`` is in seconds; ``http`` is what makes a backend's connections. Safe to use from
+    several threads.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, http: Callable[[BackendSettings], Http] = Http) -> None:
         self.deadline = settings.deadline
         self.dialect = settings.dialect
-        self._default = _Asked(settings.backend) if settings.backend else None
+        self._default = _Asked(settings.backend, http) if settings.backend else None
         self._hosts = {
-            host: _Asked(own.backend) for host, own in settings.hosts.items() if own.backend
+            host: _Asked(own.backend, http) for host, own in settings.hosts.items() if own.backend
         }
 
     def decide(self, command: Command, due: float, request_id: str) -> Decision:
@@ -88,10 +89,10 @@ class Undecidable:
 
 
 class _Asked:
-    def __init__(self, settings: BackendSettings) -> None:
+    def __init__(self, settings: BackendSettings, http: Callable[[BackendSettings], Http]) -> None:
         self.kind = settings.kind
         self.unescapes = settings.jid_unescape
-        self.http = Http(settings)
+        self.http = http(settings)
         self.backend: Backend = backend_class(settings.kind)(settings)
 
 

@@ -64,6 +64,14 @@ def ebin(root: Path = ROOT) -> str | None:
     return f"/{found[0].parent.relative_to(root)}" if found else None
 
 
+def out_of(root: Path, extauth_program: str) -> str:
+    """The same program for an ejabberd of another root: it and its Python live in this one."""
+    if root == Path("/"):
+        return extauth_program
+    enter = ["nsenter", "--target", str(os.getpid()), "--mount", "--root", "--wd", "--"]
+    return f"{shlex.join(enter)} {extauth_program}"
+
+
 def free_ports(count: int) -> list[int]:
     """Loopback TCP ports that nobody listens on at this moment."""
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -95,18 +103,12 @@ class Ejabberd:
         self.root = root
         self.c2s_port, self.api_port, self._node_port = free_ports(3)
         self.node = f"extauth{self._node_port}@localhost"
-        if root != Path("/"):
-            # Out of the other root again: the program under test and its Python live in this one.
-            here = shlex.join(
-                ["nsenter", "--target", str(os.getpid()), "--mount", "--root", "--wd", "--"]
-            )
-            extauth_program = f"{here} {extauth_program}"
         self.config: dict[str, Any] = {
             "hosts": hosts or ["example.org"],
             "loglevel": "info",
             "auth_method": ["external"],
             "auth_use_cache": auth_use_cache,
-            "extauth_program": extauth_program,
+            "extauth_program": out_of(root, extauth_program),
             "extauth_pool_size": extauth_pool_size,
             "registration_timeout": "infinity",
             # Nothing leaves this machine.

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from examples.token_service import Store
 from slixmpp.exceptions import IqError
 
 from tests.e2e.ejabberd import ApiError, Ejabberd
+from tests.e2e.raw_stream import RawStream
 from tests.e2e.xmpp import logs_in, session
 from tests.token_service import TokenService
 
@@ -122,19 +122,8 @@ def test_the_example_configuration_starts_and_lets_nobody_in_without_tls(
     with server as ejabberd:
         assert logs_in(ejabberd, ALICE, "wonder:land", authority=tmp_path / "ca.pem")
         assert not logs_in(ejabberd, ALICE, "wrong", authority=tmp_path / "ca.pem")
-        features = stream_features(ejabberd.c2s_port, "example.org")
+        with RawStream(ejabberd.c2s_port, "example.org") as stream:
+            features = stream.features
         assert "<required/>" in features
         assert "PLAIN" not in features
         assert len(ejabberd.program_pids()) == 8
-
-
-def stream_features(port: int, host: str) -> str:
-    """What the server offers before TLS (RFC 6120, 4.3.2)."""
-    opening = f"<stream:stream to='{host}' version='1.0' xmlns='jabber:client' "
-    opening += "xmlns:stream='http://etherx.jabber.org/streams'>"
-    found = b""
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(opening.encode())
-        while b"</stream:features>" not in found:
-            found += connection.recv(4096)
-    return found.decode()

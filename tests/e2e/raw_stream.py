@@ -1,0 +1,73 @@
+"""An XMPP stream by hand: what a server offers, and logins that no client library does."""
+
+import base64
+import re
+import socket
+import ssl
+from types import TracebackType
+from typing import Self
+
+
+class RawStream:
+    """One stream to a virtual host, up to the end of a login.
+
+    With ``context`` it is TLS from the first byte. ``sender`` is a JID: a server offers SASL2
+    (XEP-0388) only to somebody who says who it is.
+    """
+
+    def __init__(
+        self, port: int, host: str, *, context: ssl.SSLContext | None = None, sender: str = ""
+    ) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", port), 10)
+        if context:
+            self._connection = context.wrap_socket(self._connection, server_hostname=host)
+        opening = f"<stream:stream to='{host}' version='1.0' xmlns='jabber:client' "
+        opening += "xmlns:stream='http://etherx.jabber.org/streams'"
+        opening += f" from='{sender}'>" if sender else ">"
+        self.features = self.ask(opening, "</stream:features>")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    @property
+    def mechanisms(self) -> set[str]:
+        """Those of RFC 6120; SASL2 has a list of its own."""
+        offered = re.search(r"<mechanisms.*?</mechanisms>", self.features)
+        return set(re.findall(r"<mechanism>(.*?)</mechanism>", offered[0])) if offered else set()
+
+    def ask(self, text: str, *ends: str) -> str:
+        """Sends, and gives what comes back up to one of these. Raises EOFError without any."""
+        self._connection.sendall(text.encode())
+        found = ""
+        while not any(end in found for end in ends):
+            read = self._connection.recv(4096)
+            if not read:
+                raise EOFError(found)
+            found += read.decode()
+        return found
+
+    def answer(self, mechanism: str, response: bytes) -> str:
+        """What the server says to the first response of a mechanism: challenge, success or
+        failure (RFC 6120, 6.4)."""
+        xmlns = "urn:ietf:params:xml:ns:xmpp-sasl"
+        payload = base64.b64encode(response).decode() or "="
+        said = self.ask(
+            f"<auth xmlns='{xmlns}' mechanism='{mechanism}'>{payload}</auth>",
+            *("<success", "</failure>", "</challenge>"),
+        )
+        kind = re.search(r"<(challenge|success|failure)", said)
+        assert kind, said
+        return kind[1]
+
+
+def mechanisms(port: int, host: str) -> set[str]:
+    with RawStream(port, host) as stream:
+        return stream.mechanisms
