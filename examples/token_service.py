@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 import socket
 import sqlite3
@@ -38,6 +39,7 @@ from starlette.routing import Route
 
 TOKEN_PREFIX = "xt_"  # noqa: S105 - how a token is told from a password
 MAX_REQUEST = 128 * 1024
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 PASSWORDS = argon2.PasswordHasher()
 NOBODY = PASSWORDS.hash("nobody")
@@ -60,6 +62,7 @@ class Store:
         self.file = file
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         with self._open() as database:
+            database.execute("pragma journal_mode = wal")  # who reads need not wait for who writes
             database.executescript(SCHEMA)
 
     @contextlib.contextmanager
@@ -78,19 +81,17 @@ class Store:
 
     def add(self, jid: str, password: str) -> bool:
         """False where the user exists already."""
+        hashed = PASSWORDS.hash(password)  # slow, so before the lock
         with self._open() as database:
-            added = database.execute(
-                "insert or ignore into users values (?, ?)", [jid, PASSWORDS.hash(password)]
-            )
+            added = database.execute("insert or ignore into users values (?, ?)", [jid, hashed])
             return added.rowcount == 1
 
     def set_password(self, jid: str, password: str) -> bool:
         """Also ends all tokens: who changes a password wants everybody else out."""
+        hashed = PASSWORDS.hash(password)
         with self._open() as database:
             database.execute("delete from tokens where jid = ?", [jid])
-            changed = database.execute(
-                "update users set password = ? where jid = ?", [PASSWORDS.hash(password), jid]
-            )
+            changed = database.execute("update users set password = ? where jid = ?", [hashed, jid])
             return changed.rowcount == 1
 
     def remove(self, jid: str) -> bool:
@@ -123,7 +124,9 @@ class Store:
                     "select 1 from tokens where hash = ? and jid = ? and expires > ?",
                     [_hash(credential), jid, time.time()],
                 ).fetchone()
-                return found is not None
+                if found:
+                    return True
+            # No token, or a password that happens to begin like one.
             row = database.execute("select password from users where jid = ?", [jid]).fetchone()
         try:
             return PASSWORDS.verify(row[0] if row else NOBODY, credential) and row is not None
@@ -171,7 +174,11 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
             return JSONResponse({"error": str(error)}, 400)
         # Checking a password takes tens of milliseconds by design; others must not wait for it.
         result = await run_in_threadpool(operations[name], *arguments)
-        return JSONResponse({"result": result}, headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store"}
+        request_id = request.headers.get("x-request-id", "")
+        if REQUEST_ID.fullmatch(request_id):
+            headers["X-Request-ID"] = request_id  # the one that extauth-http's log has
+        return JSONResponse({"result": result}, headers=headers)
 
     return Starlette(routes=[Route("/xmpp/{operation}", answer, methods=["POST"])])
 
@@ -185,7 +192,7 @@ async def _json(request: Request) -> dict[str, Any]:
     request._body = body
     try:
         found = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest("expected JSON") from None
     if not isinstance(found, dict):
         raise BadRequest("expected a JSON object")
@@ -201,6 +208,10 @@ def _arguments(operation: str, found: dict[str, Any]) -> list[str]:
     for key in keys:
         if not isinstance(found.get(key), str) or not found[key]:
             raise BadRequest(f"expected {key}, a text that is not empty")
+        if any("\ud800" <= letter <= "\udfff" for letter in found[key]):
+            raise BadRequest(f"expected {key} in UTF-8")
+    if "@" in found["host"]:  # else a@b at c and a at b@c would be the same user
+        raise BadRequest("expected host, a domain")
     user, host, *credential = (found[key] for key in keys)
     return [f"{user}@{host}", *credential]
 

@@ -116,6 +116,49 @@ def test_what_is_no_request_gets_no_verdict(
     assert (answer.status_code, answer.json()) == (400, {"error": expected})
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"user": "alice", "host": "example.org", "password": "\xff"}',
+        b'{"user": "alice", "host": "example.org", "password": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"user": ' * 20_000,
+        b"\x00",
+        b"",
+    ],
+    ids=["not UTF-8", "half a character", "deep", "deeper", "zero", "empty"],
+)
+def test_what_cannot_be_read_is_a_bad_request_and_no_failure(
+    service: TokenService, body: bytes
+) -> None:
+    answer = httpx.post(f"{service.url}/auth", content=body, trust_env=False)
+    assert answer.status_code == 400
+    assert "error" in answer.json()
+
+
+def test_a_password_that_begins_like_a_token_is_a_password(service: TokenService) -> None:
+    assert says(service, "setpass", {**ALICE, "password": "xt_my own"})
+    assert may_log_in(service, ALICE, "xt_my own")
+    assert not may_log_in(service, ALICE, "xt_my ow")
+
+
+def test_users_of_different_hosts_are_never_the_same(service: TokenService) -> None:
+    assert says(service, "tryregister", {"user": "a@b", "host": "c", "password": "one"})
+    other = {"user": "a", "host": "b@c", "password": "one"}
+    assert ask(service, "auth", other).status_code == 400
+    assert says(service, "removeuser", {"user": "a@b", "host": "c"})
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"), [("3f9c-1.a_B", "3f9c-1.a_B"), ("a b", None), ("x" * 200, None)]
+)
+def test_the_request_id_comes_back_where_it_is_one(
+    service: TokenService, sent: str, echoed: str | None
+) -> None:
+    answer = ask(service, "isuser", ALICE, headers={"X-Request-ID": sent})
+    assert answer.headers.get("x-request-id") == echoed
+
+
 def test_with_a_service_token_only_its_bearer_is_answered(tmp_path: Path) -> None:
     file = tmp_path / "service.token"
     file.write_text("s3cret\n")
