@@ -1,5 +1,6 @@
 """What the operator types, and what is seen: on a terminal, in a pipe, in JSON."""
 
+import contextlib
 import io
 import json
 import os
@@ -290,6 +291,8 @@ def test_a_revocation_shows_each_step_and_no_token(
     monkeypatch.setattr(revoke, "BACK_AGAIN", 0.0)
     on = [[SESSION], []]
     scripted.answers["user_sessions_info"] = lambda _: on.pop(0) if on else []
+    tokens = [ANSWERS["oauth_list_tokens"]]
+    scripted.answers["oauth_list_tokens"] = lambda _: tokens.pop() if tokens else []
     words = ["user", "revoke", "alice@example.org", "--yes", "--no-verify"]
     assert main(["--config", config, *words]) == 0
     told = capsys.readouterr()
@@ -352,6 +355,7 @@ def test_fast_tokens_are_called_cleared_only_where_that_was_seen(
     year, month = release or (0, 0)
     scripted.answers["status"] = f"ejabberd {year}.{month:02} is" if release else Refusal(403, "no")
     scripted.answers["kick_user"] = scripted.answers["kick_user/v2"] = ended
+    scripted.answers["oauth_list_tokens"] = []
     on = [[SESSION]] if ended else []
     scripted.answers["user_sessions_info"] = lambda _: on.pop(0) if on else []
     words = ["user", "revoke", "alice@example.org", "--yes", "--no-verify", "--json"]
@@ -359,6 +363,66 @@ def test_fast_tokens_are_called_cleared_only_where_that_was_seen(
     steps = json.loads(capsys.readouterr().out)["outcomes"][0]["steps"]
     assert {step["what"]: step["came"] for step in steps}["FAST tokens"] == came
     assert code == (1 if came == "not possible here" else 0)
+
+
+def test_a_token_that_is_still_listed_afterwards_is_not_passed_over(
+    config: str, capsys: pytest.CaptureFixture[str], scripted: Scripted, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(revoke, "BACK_AGAIN", 0.0)
+    on = [[SESSION]]
+    scripted.answers["user_sessions_info"] = lambda _: on.pop() if on else []
+    words = ["user", "revoke", "alice@example.org", "--yes", "--no-verify"]
+    assert main(["--config", config, *words]) == 1
+    assert "✘ afterwards: no session, but an OAuth token is left (1)" in capsys.readouterr().out
+
+
+def test_many_are_taken_out_of_a_room_at_once(
+    config: str, scripted: Scripted, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    people = {user: f"{user}@example.org/desk" for user in "abc"}
+
+    def affiliate(arguments: dict[str, Any]) -> Any:
+        if arguments["user"] == "b":
+            return Refusal(403, "no")
+        if arguments["affiliation"] == "outcast":
+            del people[arguments["user"]]
+        return 0
+
+    scripted.answers["set_room_affiliation/v3"] = affiliate
+    scripted.answers["get_room_occupants"] = lambda _: [
+        {"jid": jid, "nick": user, "role": "participant"} for user, jid in people.items()
+    ]
+    leavers = tmp_path / "leavers"
+    leavers.write_text("".join(f"{user}@example.org\n" for user in people))
+    words = ["room", "remove", ROOM, "--from", str(leavers), "--yes", "--json"]
+    assert main(["--config", config, *words]) == 1
+    outcomes = json.loads(capsys.readouterr().out)["outcomes"]
+    assert [each["state"] for each in outcomes] == ["done", "not done", "done"]
+    assert list(people) == ["b"]
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(config: str, tmp_path: Path) -> None:
+    leavers = tmp_path / "leavers"
+    leavers.write_text("".join(f"u{number}@example.org\n" for number in range(40)))
+    words = ["user", "kick", "--from", str(leavers), "--yes"]
+    ours, theirs = pty.openpty()
+    seen = b""
+    with subprocess.Popen(
+        [sys.executable, "-m", "extauth_http", "--config", config, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # the terminal's other side is closed
+            while part := os.read(ours, 65536):
+                seen += part
+        out, _ = process.communicate(timeout=30)
+    os.close(ours)
+    assert b"ending sessions" in seen
+    assert b"40 done, 0 not done, 0 not known" in out
+    assert b"\x1b" not in out
 
 
 def test_a_room_that_is_not_as_asked_for_is_taken_away_again(

@@ -1,9 +1,6 @@
 """What `extauth-http check` says about an ejabberd.yml, asked of ejabberd itself."""
 
-import base64
 import datetime
-import hashlib
-import hmac
 import re
 import socket
 import ssl
@@ -26,6 +23,7 @@ from extauth_http.check.finding import Level
 from tests.check.test_ejabberd_rules import by_id, findings
 from tests.check.test_whole_files import TO_CHANGE
 from tests.e2e.ejabberd import MODULES, ROOT, Ejabberd, ebin, free_ports
+from tests.e2e.fast import FastClient
 from tests.e2e.raw_stream import RawStream, mechanisms
 
 pytestmark = pytest.mark.e2e
@@ -373,38 +371,23 @@ def test_a_fast_token_is_taken_without_asking_and_renewed_with_itself(
     server = Ejabberd(asked.line, modules=modules, options=options)
     server.config["listen"].append(c2s(port, tls=True))
 
-    def log_in(mechanism: str, response: bytes) -> str:
+    def log_in(secret: str, *, by_token: bool = True) -> str:
         """The new token; empty where the login fails."""
-        inner = "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'/>"
-        inner += "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"
-        if mechanism != "PLAIN":
-            inner += "<fast xmlns='urn:xmpp:fast:0'/>"
-        payload = base64.b64encode(response).decode()
-        context = certificates.client()
-        with RawStream(port, "example.org", context=context, sender="alice@example.org") as stream:
-            answer = stream.ask(
-                f"<authenticate xmlns='urn:xmpp:sasl:2' mechanism='{mechanism}'>"
-                f"<initial-response>{payload}</initial-response>{inner}</authenticate>",
-                "</success>",
-                "</failure>",
-            )
-        token = re.search(r"<token [^>]*token='([^']+)'", answer)
-        return token[1] if token else ""
-
-    def proof(token: str) -> bytes:
-        return b"alice\0" + hmac.digest(token.encode(), b"Initiator", hashlib.sha256)
+        with FastClient(port, "alice", "example.org", certificates.client()) as client:
+            is_in = client.log_in_by(secret) if by_token else client.log_in(secret)
+            return client.token if is_in else ""
 
     with server:
-        token = log_in("PLAIN", b"\0alice\0good")
+        token = log_in("good", by_token=False)
         assert token
         assert asked.since() == ["auth:alice:example.org:good"]
-        renewed = log_in("HT-SHA-256-NONE", proof(token))
+        renewed = log_in(token)
         assert renewed
-        renewed = log_in("HT-SHA-256-NONE", proof(renewed))
+        renewed = log_in(renewed)
         assert renewed
         assert asked.since() == []
         server.api("change_password", user="alice", host="example.org", newpass="new")
-        assert bool(log_in("HT-SHA-256-NONE", proof(renewed))) == (VERSION < (26, 7))
+        assert bool(log_in(renewed)) == (VERSION < (26, 7))
     assert "mod-auth-fast" in by_id(reading(server, tmp_path))
 
 

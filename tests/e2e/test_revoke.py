@@ -1,6 +1,7 @@
 """A credential is gone: what the user sees, and by which ways nobody gets in any more."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -146,6 +147,11 @@ def fast_server(program: str, folder: Path) -> Iterator[Ejabberd]:
         yield server
 
 
+def fast_client(server: Ejabberd, folder: Path) -> FastClient:
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    return FastClient(server.c2s_port, "alice", "example.org", context)
+
+
 def test_fast_tokens_are_gone_where_ejabberd_can_clear_them_and_named_where_it_cannot(
     service: TokenService, program: str, tmp_path: Path
 ) -> None:
@@ -153,8 +159,7 @@ def test_fast_tokens_are_gone_where_ejabberd_can_clear_them_and_named_where_it_c
     with fast_server(program, tmp_path) as server, ExitStack() as clients:
 
         def client() -> FastClient:
-            opened = FastClient(server, "alice", "example.org", tmp_path / "ca.pem")
-            return clients.enter_context(opened)
+            return clients.enter_context(fast_client(server, tmp_path))
 
         operator = Operator(server, tmp_path, backend=backend(service))
         is_clearing = release(server) >= (26, 7)
@@ -175,14 +180,13 @@ def test_fast_tokens_of_somebody_who_is_not_on_are_named(
     token = service.issue(ALICE)
     with fast_server(program, tmp_path) as server:
         operator = Operator(server, tmp_path)
-        authority = tmp_path / "ca.pem"
-        with FastClient(server, "alice", "example.org", authority) as on:
+        with fast_client(server, tmp_path) as on:
             assert on.log_in(token)
         while server.api("user_sessions_info", user="alice", host="example.org"):
             time.sleep(0.05)
         ran = asyncio.run(operator.run(*REVOKE, "--json", "--no-verify"))
         assert (ran.code, steps(ran)["FAST tokens"]) == (1, "not possible here")
-        with FastClient(server, "alice", "example.org", authority) as back:
+        with fast_client(server, tmp_path) as back:
             assert back.log_in_by(on.token)  # which is why it is named
 
 

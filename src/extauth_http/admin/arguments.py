@@ -70,7 +70,7 @@ def of_room(parser: argparse.ArgumentParser) -> None:
     _room(add("show", room_commands.show, "occupants, affiliations and options"))
     invite = add("invite", room_commands.invite, "invite users (XEP-0249)")
     _room(invite)
-    invite.add_argument("users", type=_user, nargs="+", metavar="USER@HOST")
+    _many(invite)
     invite.add_argument("--reason", type=_text, default="", help="what they are told")
     invite.add_argument(
         "--password", default="", help="the room's password, which goes with the invitation"
@@ -80,7 +80,7 @@ def of_room(parser: argparse.ArgumentParser) -> None:
         "remove", room_commands.remove, "out of the room; the session stays, and no ban is left"
     )
     _room(remove)
-    remove.add_argument("user", type=_user, metavar="USER@HOST")
+    _many(remove)
     _ends(remove)
     remove.add_argument(
         "--reason", type=_text, default="", help="what the room is told, where it is kicked"

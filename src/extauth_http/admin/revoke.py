@@ -81,16 +81,25 @@ def end(api: Api, jid: Jid) -> list[Step]:
 
 
 def look_again(api: Api, jid: Jid) -> Step:
-    """Whether anybody is on, now and when whoever may come back has had the time to."""
+    """What is left, now and when whoever may come back has had the time to."""
+    what = "afterwards"
     left = users.sessions(api, jid)
     if not left:
         time.sleep(BACK_AGAIN)
         left = users.sessions(api, jid)
     if not left:
-        return Step("afterwards", Came.DONE, "no session")
+        try:
+            tokens = len(_tokens(api, jid))
+        except ApiError as error:
+            if not error.is_refused:
+                raise
+            return Step(what, Came.DONE, "no session")
+        if not tokens:
+            return Step(what, Came.DONE, "no session, no OAuth token")
+        return Step(what, Came.FAILED, f"no session, but an OAuth token is left ({tokens})")
     where = ", ".join(f"{session.resource} from {session.ip}" for session in left)
     return Step(
-        "afterwards",
+        what,
         Came.FAILED,
         f"on again: {where}; whoever that is got in by a way that is still open: "
         "`extauth-http check --ejabberd-yml` names them",
@@ -123,6 +132,12 @@ def _oauth(api: Api, jid: Jid) -> Step:
     if not tokens:
         return Step(what, Came.NOTHING_THERE, "none that ejabberd lists")
     return Step(what, Came.DONE, f"{len(tokens)} revoked")
+
+
+def _tokens(api: Api, jid: Jid) -> list[str]:
+    listed = api.look("oauth_list_tokens")
+    with understood("oauth_list_tokens"):
+        return [str(each["token"]) for each in listed if bare(str(each["user"])) == str(jid)]
 
 
 def _fast(api: Api, ended: int) -> Step:

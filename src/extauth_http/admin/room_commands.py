@@ -10,7 +10,7 @@ from extauth_http.admin.outcome import Outcome, State, each
 from extauth_http.admin.removal import Removed
 from extauth_http.admin.rooms import NoSuchRoom, Room
 from extauth_http.admin.screen import Screen
-from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, agreed
+from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, agreed, targets_of
 
 BANS_HOLD = (24, 12)
 """The release from which on a ban was seen to keep out somebody who was a member before; 23.01 was
@@ -75,7 +75,7 @@ def show(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
 def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``room invite``: everybody is looked at before anybody is invited."""
     room = rooms.look(api, arguments.room)
-    jids: list[Jid] = list(dict.fromkeys(arguments.users))
+    jids = targets_of(arguments)
     served = users.hosts(api)
     for jid in jids:
         if jid.host in served:
@@ -98,38 +98,40 @@ def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
             return Outcome(str(jid), State.NOT_DONE, said)
         return Outcome(str(jid), State.DONE, "would be invited" if api.is_dry else "invited")
 
-    outcomes, is_interrupted = each(jids, step)
+    outcomes, is_interrupted = each(jids, step, screen.bar("inviting"))
     code = screen.outcomes(outcomes, room=str(room.room))
     return INTERRUPTED if is_interrupted else code
 
 
 def remove(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``room remove``"""
+    targets = targets_of(arguments)
     _mend(api, screen)
     room = rooms.look(api, arguments.room)
-    jid: Jid = arguments.user
-    there = room.occupants_of(jid)
-    if arguments.unban:
-        return _unban(api, room, jid, screen)
-    if not there and str(jid) not in room.subscribers and jid.host in users.hosts(api):
-        users.must_be_known(api, jid)
-    what = "Ban" if arguments.ban else "Remove"
-    nicks = ", ".join(occupant.nick for occupant in there)
-    question = f"{what} {jid}{f' ({nicks})' if nicks else ''} from {room.room}?"
-    if not agreed(arguments, api, screen, question):
-        return BAD
-    if arguments.notify:
-        rooms.tell(api, room.room, there, arguments.notify)
-        _wait(arguments, api, screen, bool(there))
-    done = removal.remove(api, room, jid, arguments.reason, ban=arguments.ban)
-    facts = {
-        "room": str(room.room),
-        "how": done.how,
-        "nicks": done.nicks,
-        "affiliation": done.affiliation,
-        "was_subscribed": done.was_subscribed,
-    }
-    return screen.outcomes([Outcome(str(jid), State.DONE, _told(api, room, done), facts)])
+    if not arguments.unban:
+        _must_be_known(api, room, targets)
+        there = [one for jid in targets for one in room.occupants_of(jid)]
+        if not agreed(arguments, api, screen, _question(arguments, room, targets)):
+            return BAD
+        if arguments.notify:
+            rooms.tell(api, room.room, there, arguments.notify)
+            _wait(arguments, api, screen, bool(there))
+
+    def step(jid: Jid) -> Outcome:
+        if arguments.unban:
+            return _unban(api, room, jid)
+        done = removal.remove(api, room, jid, arguments.reason, ban=arguments.ban)
+        facts = {
+            "how": done.how,
+            "nicks": done.nicks,
+            "affiliation": done.affiliation,
+            "was_subscribed": done.was_subscribed,
+        }
+        return Outcome(str(jid), State.DONE, _told(api, room, done), facts)
+
+    outcomes, is_interrupted = each(targets, step, screen.bar("removing"))
+    code = screen.outcomes(outcomes, room=str(room.room))
+    return INTERRUPTED if is_interrupted else code
 
 
 def unregister_nick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
@@ -181,13 +183,29 @@ def _mend(api: Api, screen: Screen) -> None:
         screen.note(said)
 
 
-def _unban(api: Api, room: Room, jid: Jid, screen: Screen) -> int:
+def _must_be_known(api: Api, room: Room, jids: list[Jid]) -> None:
+    """Of those who are not in the room: a slip of the pen is told before anything is done."""
+    served = users.hosts(api)
+    for jid in jids:
+        is_in = bool(room.occupants_of(jid)) or str(jid) in room.subscribers
+        if not is_in and jid.host in served:
+            users.must_be_known(api, jid)
+
+
+def _question(arguments: argparse.Namespace, room: Room, jids: list[Jid]) -> str:
+    what = "Ban" if arguments.ban else "Remove"
+    if len(jids) > 1:
+        return f"{what} {len(jids)} users from {room.room}?"
+    nicks = ", ".join(occupant.nick for occupant in room.occupants_of(jids[0]))
+    return f"{what} {jids[0]}{f' ({nicks})' if nicks else ''} from {room.room}?"
+
+
+def _unban(api: Api, room: Room, jid: Jid) -> Outcome:
     if room.affiliation_of(jid) != removal.OUTCAST:
-        said = f"is not banned from {room.room}"
-        return screen.outcomes([Outcome(str(jid), State.DONE, said)])
+        return Outcome(str(jid), State.DONE, f"is not banned from {room.room}")
     rooms.set_affiliation(api, room.room, jid, "none")
     said = f"{'still ' if api.is_dry else 'no longer '}banned from {room.room}"
-    return screen.outcomes([Outcome(str(jid), State.DONE, said)])
+    return Outcome(str(jid), State.DONE, said)
 
 
 def _wait(arguments: argparse.Namespace, api: Api, screen: Screen, somebody: bool) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from extauth_http.admin import settings
 from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.outcome import TROUBLE, BadList
+from extauth_http.admin.jid import Jid
+from extauth_http.admin.outcome import TROUBLE, BadList, read_list
 from extauth_http.admin.screen import NobodyToAsk, Screen
 from extauth_http.settings import BadSettings, config_file
 
@@ -53,9 +54,16 @@ def agreed(arguments: argparse.Namespace, api: Api, screen: Screen, question: st
     return False
 
 
-def standard_input() -> str:
-    """Everything on standard input, as a list of users may come."""
-    return sys.stdin.read()
+def targets_of(arguments: argparse.Namespace) -> list[Jid]:
+    """Who is meant: those that are named, or those of a file. Raises BadList."""
+    named: list[Jid] = list(dict.fromkeys(arguments.users))
+    if named and arguments.source:
+        raise BadList("expected users, or --from FILE, not both")
+    if arguments.source:
+        return read_list(arguments.source, sys.stdin.read)
+    if not named:
+        raise BadList("expected USER@HOST, or --from FILE with one a line")
+    return named
 
 
 def _end(screen: Screen, text: str, code: int, advice: str = "") -> int:

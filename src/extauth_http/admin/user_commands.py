@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from extauth_http.admin import revoke, users
 from extauth_http.admin.api import Api, ApiError
 from extauth_http.admin.jid import Jid
-from extauth_http.admin.outcome import BadList, Outcome, State, each, read_list
+from extauth_http.admin.outcome import BadList, Outcome, State, each
 from extauth_http.admin.revoke import Came, Step, StillGood
 from extauth_http.admin.screen import Screen
-from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, UNUSABLE, agreed, standard_input
+from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, UNUSABLE, agreed, targets_of
 from extauth_http.admin.users import Session
 from extauth_http.decide import Decider
 from extauth_http.settings import BadSettings, config_file, load
@@ -62,7 +62,7 @@ def sessions(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
 
 def notify(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``user notify``"""
-    targets = _targets(arguments)
+    targets = targets_of(arguments)
     users.must_be_served(targets, users.hosts(api))
 
     def step(jid: Jid) -> Outcome:
@@ -81,7 +81,7 @@ def notify(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
 
 def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``user kick``"""
-    targets = _targets(arguments)
+    targets = targets_of(arguments)
     if arguments.resource and len(targets) > 1:
         raise BadList("--resource: expected one user with it")
     users.must_be_served(targets, users.hosts(api))
@@ -113,7 +113,7 @@ def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
 
 def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``user revoke``"""
-    targets = _targets(arguments)
+    targets = targets_of(arguments)
     if len(targets) > 1 and not arguments.no_verify:
         raise BadList("whether a credential is refused is asked for one user: add --no-verify")
     users.must_be_served(targets, users.hosts(api))
@@ -143,18 +143,6 @@ def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     outcomes, is_interrupted = each(targets, step, screen.bar("revoking"))
     code = screen.outcomes(outcomes)
     return INTERRUPTED if is_interrupted else code
-
-
-def _targets(arguments: argparse.Namespace) -> list[Jid]:
-    """Who is meant: those that are named, or those of a file. Raises BadList."""
-    named: list[Jid] = list(dict.fromkeys(arguments.users))
-    if named and arguments.source:
-        raise BadList("expected users, or --from FILE, not both")
-    if arguments.source:
-        return read_list(arguments.source, standard_input)
-    if not named:
-        raise BadList("expected USER@HOST, or --from FILE with one a line")
-    return named
 
 
 def _look(api: Api, targets: Sequence[Jid], screen: Screen) -> tuple[On, dict[Jid, Outcome]]:
