@@ -34,9 +34,8 @@ class HostSettings(Section):
     backend: Annotated[SomeBackend, Field(...)]
 
 
-class Settings(BaseSettings):
-    """All of it. ``deadline`` is in seconds, everything included; ejabberd itself gives up after
-    30 s, queueing included, so it has to stay well below that."""
+class FileAndEnvironment(BaseSettings):
+    """Settings of which the environment goes before the file, whose content comes as arguments."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -47,14 +46,6 @@ class Settings(BaseSettings):
         arbitrary_types_allowed=True,
     )
 
-    deadline: float = Field(default=8.0, ge=0.1, le=25.0)
-    dialect: Dialect = Dialect.EJABBERD
-    log: LogSettings = LogSettings()
-    backend: SomeBackend = None
-    hosts: dict[str, HostSettings] = Field(default_factory=dict)
-    ejabberd: Any = None
-    """Of the commands about users and rooms, and read by them alone."""
-
     @classmethod
     def settings_customise_sources(
         cls,
@@ -64,8 +55,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before the file, whose content comes as arguments."""
         return env_settings, init_settings
+
+
+class Settings(FileAndEnvironment):
+    """All of it. ``deadline`` is in seconds, everything included; ejabberd itself gives up after
+    30 s, queueing included, so it has to stay well below that."""
+
+    deadline: float = Field(default=8.0, ge=0.1, le=25.0)
+    dialect: Dialect = Dialect.EJABBERD
+    log: LogSettings = LogSettings()
+    backend: SomeBackend = None
+    hosts: dict[str, HostSettings] = Field(default_factory=dict)
+    ejabberd: Any = None
+    """Of the commands about users and rooms, and read by them alone."""
 
     @field_validator("hosts")
     @classmethod

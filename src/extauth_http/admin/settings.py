@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from extauth_http.admin.jid import Jid
 from extauth_http.backends import Url
 from extauth_http.service_auth import Section, ServiceAuth, service_auth_of_kind
-from extauth_http.settings import PREFIX, BadSettings, is_loopback, sentences
+from extauth_http.settings import BadSettings, FileAndEnvironment, is_loopback, sentences
 from extauth_http.tls import Tls
 
 EXAMPLE = '[ejabberd]\napi = "http://127.0.0.1:5443/api"'
@@ -46,29 +45,8 @@ class EjabberdSettings(Section, arbitrary_types_allowed=True):
         return [f"ejabberd.api: what is sent to {self.api} crosses the network in clear text"]
 
 
-class _File(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_nested_delimiter="__",
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        arbitrary_types_allowed=True,
-    )
-
+class _File(FileAndEnvironment, extra="ignore"):
     ejabberd: dict[str, Any] = Field(default_factory=dict)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before the file, as for the port program."""
-        return env_settings, init_settings
 
 
 def load(file: Path | None) -> EjabberdSettings:
