@@ -94,7 +94,7 @@ class Settings(BaseSettings):
             f"{where}: credentials go to {endpoint} in clear text; use https to another machine"
             for where, backend in self.backends().items()
             for endpoint in backend.endpoints()
-            if not endpoint.is_encrypted and not _is_loopback(endpoint.origin.host)
+            if not endpoint.is_encrypted and not is_loopback(endpoint.origin.host)
         ]
 
     def files(self) -> list[Path]:
@@ -102,7 +102,8 @@ class Settings(BaseSettings):
         return [file for backend in self.backends().values() for file in _paths(backend)]
 
 
-def _is_loopback(host: bytes) -> bool:
+def is_loopback(host: bytes) -> bool:
+    """Whether what is sent to this host, as in a URL, stays on this machine."""
     return host in LOOPBACK or (host.startswith(b"127.") and host.replace(b".", b"").isdigit())
 
 
