@@ -1,4 +1,7 @@
 import getpass
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,3 +12,11 @@ from extauth_http.check.account import Account
 def account() -> Account:
     """Whoever runs the tests."""
     return Account(getpass.getuser())
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every account gets into; pytest's own are for one."""
+    with tempfile.TemporaryDirectory(prefix="extauth-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

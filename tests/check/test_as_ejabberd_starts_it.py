@@ -47,7 +47,7 @@ PROGRAMS = [
     ({"after": "print('x', flush=True)"}, {"program-stray-output"}),
     ({"after": "is_alice and print('x', flush=True)"}, {"program-stray-output"}),
     ({"first": "while True: os.write(1, b'y' * 65536)"}, {"program-stray-output"}),
-    ({"first": "while True: os.write(1, b'\\0\\2\\0\\1')"}, {"program-stray-output"}),
+    ({"first": "while True: os.write(1, b'\\0\\2\\0\\0' * 1000)"}, {"program-stray-output"}),
     ({"before": "sys.exit(3)"}, {"program-exits"}),
     ({"after": "sys.exit(0)"}, {"program-exits"}),
     ({"before": "os.kill(os.getpid(), 9)"}, {"program-exits"}),

@@ -83,7 +83,8 @@ def _certificate(
         reason = getattr(error, "reason", None)
         said = reason or error.strerror or "no answer in time"
         hint = "; it speaks something else, plain http perhaps: see url" * (
-            reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+            reason
+            in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING")
         )
         return broken("backend-tls", f"{where}: no TLS connection: {said}{hint}")
     ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
