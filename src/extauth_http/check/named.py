@@ -1,6 +1,7 @@
 """What an ``extauth_program`` line names: whether that is this program, and with which file."""
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 from extauth_http.settings import CONFIG_VARIABLE
@@ -28,8 +29,7 @@ def is_relay(line: str) -> bool:
 
 def config_in(line: str) -> Path | None:
     """The FILE of ``--config FILE``, or of the variable set by ``env``; as it stands there."""
-    words = words_of(line)
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words_of(line), ""]):
         if word == "--config" and following:
             return Path(following)
         for prefix in ("--config=", f"{CONFIG_VARIABLE}="):
