@@ -213,7 +213,7 @@ def _configured_log(config: Path | None) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from extauth_http.check.run import Question, check
+    from extauth_http.check.run import BadArgument, Question, check
 
     question = Question(
         config=arguments.config,
@@ -226,7 +226,7 @@ def _check(arguments: argparse.Namespace) -> int:
     )
     try:
         return check(question)
-    except ValueError as error:
+    except BadArgument as error:
         return _fail(str(error))
 
 

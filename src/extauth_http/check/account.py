@@ -1,5 +1,6 @@
 """The account that ejabberd runs as, and what that one may do on this machine."""
 
+import grp
 import os
 import pwd
 import subprocess
@@ -7,9 +8,13 @@ from pathlib import Path
 from typing import TypedDict
 
 DEFAULT = "ejabberd"
+"""The account of the packages."""
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 """What a program that ejabberd starts can count on, and not more."""
+
+SECONDS = 10.0
+"""How long one of the small programs below may take, on a network file system that hangs say."""
 
 
 class Identity(TypedDict, total=False):
@@ -25,24 +30,36 @@ class NoAccount(Exception):  # noqa: N818 - it is what was found
 
 
 class Account:
-    """Whom ejabberd runs as; ``can_become`` says whether this process can act as that one.
+    """Whom ejabberd runs as; ``can_become`` says whether this process can act as that one, and
+    ``is_guessed`` that nobody said whom and there is no account ``ejabberd``: it is then whoever
+    runs this.
 
     Raises NoAccount where it was asked for by name and is not there.
     """
 
     def __init__(self, name: str | None) -> None:
+        self.is_guessed = False
         try:
             entry = pwd.getpwnam(name or DEFAULT)
         except KeyError:
             if name:
                 raise NoAccount(f"no account is called {name}") from None
             entry = pwd.getpwuid(os.geteuid())
+            self.is_guessed = True
         self.name = entry.pw_name
         self.is_self = entry.pw_uid == os.geteuid()
         self.can_become = self.is_self or os.geteuid() == 0
         self.home = entry.pw_dir
         self.uid = entry.pw_uid
         self.gid = entry.pw_gid
+
+    @property
+    def group(self) -> str:
+        """The name of its group, or the number where that has none."""
+        try:
+            return grp.getgrgid(self.gid).gr_name
+        except KeyError:
+            return str(self.gid)
 
     @property
     def runs_as(self) -> str:
@@ -64,11 +81,22 @@ class Account:
     def can(self, test: str, path: Path) -> bool:
         """Whether ``test -r`` (or ``-w``, ``-x``) says yes for this account, with whatever access
         lists the machine has."""
-        asked = subprocess.run(
-            ["test", test, str(path)],
-            cwd="/",
-            env=self.environment,
-            check=False,
-            **self.identity,
-        )
-        return asked.returncode == 0
+        return self.run("test", test, str(path.absolute())) is not None
+
+    def run(self, *words: str) -> bytes | None:
+        """What a program prints when this account runs it, None where it fails or takes long."""
+        try:
+            ended = subprocess.run(
+                words,
+                cwd="/",
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=SECONDS,
+                check=False,
+                **self.identity,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return ended.stdout if ended.returncode == 0 else None

@@ -1,17 +1,17 @@
-"""The service behind the configuration: reached, trusted, quick, and not one that says yes to
-everybody."""
+"""The service behind the configuration: quick, and not one that says yes to everybody.
+
+``reached.py`` looks at the way to it.
+"""
 
 import secrets
-import socket
-import ssl
 import time
 from collections.abc import Iterator
 from statistics import median
 
-from extauth_http.backends import BackendSettings
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login
-from extauth_http.check.shown import Asked, ShownHttp
+from extauth_http.check.reached import reach
+from extauth_http.check.shown import Asked, ShownHttp, why
 from extauth_http.command import Command, Operation
 from extauth_http.decide import Decider, Decision
 from extauth_http.http import Origin
@@ -19,26 +19,30 @@ from extauth_http.settings import Settings
 from extauth_http.verdict import Verdict
 
 ROUNDS = 5
-RENEW = 14  # days
+LIKE_A_WRONG_URL = {"http_401", "http_403", "http_404", "http_405"}
 
 
 def findings(settings: Settings, hosts: list[str], login: Login | None) -> Iterator[Finding]:
     """``hosts`` are the virtual hosts to ask about; where there are none, those of the
-    configuration."""
+    configuration and of ``login``."""
     seen: set[Origin] = set()
     reached: list[bool] = []
     for backend in settings.backends().values():
         for origin in sorted({endpoint.origin for endpoint in backend.endpoints()} - seen):
             seen.add(origin)
-            found = list(_reach(origin, backend, settings.deadline))
-            reached.append(all(each.id != "backend-unreachable" for each in found))
+            found = list(reach(origin, backend, settings.deadline))
+            reached.append(all(each.level < 2 for each in found))
             yield from found
     if reached and not any(reached):
         return
-    asking = _Asking(settings)
     try:
-        some = login.host if login else "example.org"
-        for host in hosts or sorted(settings.hosts) or [some]:
+        asking = _Asking(settings)
+    except Exception as error:  # noqa: BLE001 - a backend of a package of its own may do anything
+        yield broken("backend-fails", f"a backend cannot be made: {type(error).__name__}")
+        return
+    try:
+        own = [login.host] if login else []
+        for host in hosts or [*dict.fromkeys([*sorted(settings.hosts), *own])] or ["example.org"]:
             yield from _made_up(asking, host)
         if login:
             yield from _log_in(asking, login)
@@ -56,13 +60,16 @@ class _Asking:
             settings, lambda backend: ShownHttp(backend, self._names, self._asked)
         )
 
-    def decide(self, command: Command) -> Decision:
+    def decide(self, command: Command) -> tuple[Decision, float]:
+        """The decision and the seconds that it took."""
         self._asked.clear()
         self._names.clear()
         jid = f"{command.user}@{command.host}"
         self._names.update({command.user, command.host, jid} - {command.password})
-        due = time.monotonic() + self.decider.deadline
-        return self.decider.decide(command, due, f"check-{secrets.token_hex(4)}")
+        began = time.monotonic()
+        due = began + self.decider.deadline
+        decision = self.decider.decide(command, due, f"check-{secrets.token_hex(4)}")
+        return decision, time.monotonic() - began
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -73,58 +80,18 @@ class _Asking:
         )
 
 
-def _reach(origin: Origin, backend: BackendSettings, seconds: float) -> Iterator[Finding]:
-    if backend.trust_env:
-        return  # a proxy of the environment may stand between; the answers tell
-    host, port = origin.host.decode(), origin.port
-    where = f"{origin.scheme.decode()}://{host}:{port}"
-    try:
-        addresses = sorted({str(each[4][0]) for each in socket.getaddrinfo(host, port)})
-    except OSError:
-        yield broken("backend-unreachable", f"{host}: this name does not resolve")
-        return
-    began = time.monotonic()
-    try:
-        connection = socket.create_connection((host, port), timeout=seconds)
-    except OSError as error:
-        why = error.strerror or "no answer in time"
-        yield broken("backend-unreachable", f"{where} cannot be connected to: {why}")
-        return
-    took = (time.monotonic() - began) * 1000
-    with connection:
-        yield good(
-            "backend-connects", f"{where} ({', '.join(addresses)}) connects in {took:.1f} ms"
-        )
-        if origin.scheme == b"https":
-            yield _certificate(connection, host, where, backend)
-
-
-def _certificate(
-    connection: socket.socket, host: str, where: str, backend: BackendSettings
-) -> Finding:
-    try:
-        with backend.tls.context().wrap_socket(connection, server_hostname=host) as wrapped:
-            certificate = wrapped.getpeercert() or {}
-    except ssl.SSLCertVerificationError as error:
-        return broken("backend-tls", f"{where}: the certificate is refused: {error.verify_message}")
-    except OSError as error:
-        why = getattr(error, "reason", None) or error.strerror or "no answer in time"
-        return broken("backend-tls", f"{where}: no TLS connection: {why}")
-    ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
-    days = int((ends - time.time()) // 86400)
-    if days < RENEW:
-        return warning("backend-certificate-ends", f"{where}: the certificate ends in {days} days")
-    return good("backend-certificate", f"{where}: the certificate is good for {days} days")
-
-
 def _made_up(asking: _Asking, host: str) -> Iterator[Finding]:
+    """Asks for logins of somebody made up, which take what a login takes."""
     nobody = f"extauth-check-{secrets.token_hex(4)}"
     times = []
     for _ in range(ROUNDS):
-        began = time.monotonic()
-        decision = asking.decide(Command(Operation.ISUSER, nobody, host))
-        times.append((time.monotonic() - began) * 1000)
-    if decision.answer.reason == "unknown_host":
+        guess = Command(Operation.AUTH, nobody, host, secrets.token_urlsafe(16))
+        decision, took = asking.decide(guess)
+        times.append(took)
+        if decision.answer.verdict is not Verdict.DENY:
+            break
+    reason = decision.answer.reason
+    if reason == "unknown_host":
         yield broken(
             "backend-none",
             f"no backend is configured for {host}: nobody there gets in",
@@ -133,15 +100,16 @@ def _made_up(asking: _Asking, host: str) -> Iterator[Finding]:
         )
         return
     if decision.answer.verdict is Verdict.UNDECIDED:
-        yield _nobody_can_tell(asking, "isuser", host, decision)
-    else:
-        yield good(
-            "backend-answers",
-            f"the service answers in {median(times):.1f} ms (median of {ROUNDS}, worst "
-            f"{max(times):.1f} ms)",
+        yield _nobody_can_tell(asking, guess, decision)
+        return
+    if not asking.shown and decision.answer.verdict is Verdict.DENY:
+        yield warning(
+            "backend-not-asked",
+            f"auth of a made-up user is refused without asking the service "
+            f"({why(decision.answer, '')}): whether it lets everyone in is not known",
             host=host,
         )
-    decision = asking.decide(Command(Operation.AUTH, nobody, host, secrets.token_urlsafe(16)))
+        return
     if decision.answer.verdict is Verdict.ALLOW:
         yield broken(
             "backend-lets-everyone-in",
@@ -149,41 +117,101 @@ def _made_up(asking: _Asking, host: str) -> Iterator[Finding]:
             host=host,
             details=asking.shown,
         )
-    elif decision.answer.verdict is Verdict.DENY:
+    else:
+        also = ", which a wrong url gives too: try --user" * (reason in LIKE_A_WRONG_URL)
         yield good(
             "backend-refuses",
-            "the service refuses a made-up user with a random password",
+            f"the service refuses a made-up user with a random password ({reason}{also})",
+            host=host,
+        )
+    yield from _quick(times, asking.decider.deadline, host)
+    exists = Command(Operation.ISUSER, nobody, host)
+    decision, _ = asking.decide(exists)
+    if not asking.shown:
+        yield good(
+            "backend-isuser-configured",
+            f"isuser is {decision.answer.verdict.value} for everybody ({decision.answer.reason})",
+            host=host,
+        )
+    elif decision.answer.verdict is Verdict.UNDECIDED:
+        yield _nobody_can_tell(asking, exists, decision)
+    elif decision.answer.verdict is Verdict.ALLOW:
+        yield warning(
+            "backend-knows-everybody",
+            "isuser of a made-up user: yes; ejabberd then stores messages for anybody, and "
+            "registers nobody",
             host=host,
         )
     else:
-        yield _nobody_can_tell(asking, "auth", host, decision)
+        yield good(
+            "backend-knows-nobody",
+            f"isuser of a made-up user: no ({decision.answer.reason})",
+            host=host,
+        )
+
+
+def _quick(times: list[float], deadline: float, host: str) -> Iterator[Finding]:
+    said = (
+        f"the service answers auth in {median(times) * 1000:.1f} ms (median of {len(times)}, "
+        f"worst {max(times) * 1000:.1f} ms)"
+    )
+    if max(times) > deadline / 2:
+        yield warning("backend-slow", f"{said}; the deadline is {deadline:g} s", host=host)
+    else:
+        yield good("backend-answers", said, host=host)
 
 
 def _log_in(asking: _Asking, login: Login) -> Iterator[Finding]:
+    is_in = False
     for operation in (Operation.AUTH, Operation.ISUSER):
         password = login.password if operation.has_credential else ""
-        decision = asking.decide(Command(operation, login.user, login.host, password))
+        command = Command(operation, login.user, login.host, password)
+        decision, took = asking.decide(command)
         verdict = decision.answer.verdict
-        said = f"{operation.value} of {login.user}@{login.host}: {verdict.value}"
+        said = f"{operation.value} of {login.jid}: {verdict.value}"
         if verdict is Verdict.ALLOW:
-            yield good("backend-user", said, host=login.host, details=asking.shown)
-        elif verdict is Verdict.UNDECIDED:
-            yield _nobody_can_tell(asking, operation.value, login.host, decision)
-        else:
-            yield broken(
-                "backend-user-refused",
-                f"{said} ({decision.answer.reason})",
+            is_in = True
+            yield good(
+                "backend-user",
+                f"{said}, in {took * 1000:.1f} ms",
                 host=login.host,
                 details=asking.shown,
             )
+        elif operation is Operation.ISUSER and not asking.shown:
+            pass  # told above, of everybody
+        elif verdict is Verdict.UNDECIDED:
+            yield _nobody_can_tell(asking, command, decision)
+        else:
+            tell = warning if operation is Operation.ISUSER and is_in else broken
+            yield tell(
+                "backend-user-refused" if tell is broken else "backend-user-unknown",
+                f"{said} ({why(decision.answer, login.password)})",
+                host=login.host,
+                details=(*asking.shown, *_hints(decision)),
+            )
 
 
-def _nobody_can_tell(asking: _Asking, operation: str, host: str, decision: Decision) -> Finding:
-    answer = decision.answer
-    why = ": ".join(filter(None, (answer.reason, answer.detail)))
+def _hints(decision: Decision) -> tuple[str, ...]:
+    if decision.answer.reason in LIKE_A_WRONG_URL:
+        return ("such a status also comes from a wrong url, or where service_auth is missing",)
+    return ()
+
+
+def _nobody_can_tell(asking: _Asking, command: Command, decision: Decision) -> Finding:
+    """Of an isuser it is a warning: a token service may be configured to say so, and nobody is
+    kept out."""
+    reason = why(decision.answer, command.password)
+    said = f"{command.operation.value} of {command.user}@{command.host}: nobody can tell ({reason})"
+    if command.operation is Operation.ISUSER:
+        return warning(
+            "backend-isuser-undecided",
+            f"{said}; ejabberd refuses messages to those who are offline",
+            host=command.host,
+            details=asking.shown,
+        )
     return broken(
         "backend-undecided",
-        f"{operation}: nobody can tell ({why}), so nobody gets in",
-        host=host,
+        f"{said}, so nobody gets in",
+        host=command.host,
         details=asking.shown,
     )

@@ -4,6 +4,15 @@ import getpass
 import sys
 from dataclasses import dataclass, field
 
+from extauth_http.protocol import MAX_PACKET
+
+NOT_IN_A_USER = frozenset("\"&'/:<>@ ")
+"""What no user part of a JID holds (RFC 7622 section 3.3.1)."""
+
+
+class NoLogin(Exception):  # noqa: N818 - it is what was given
+    """What was given is no JID, or there is no password. Nothing of a password is in its text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -13,17 +22,29 @@ class Login:
     host: str
     password: str = field(repr=False)
 
+    @property
+    def jid(self) -> str:
+        return f"{self.user}@{self.host}"
+
 
 def ask_for(jid: str) -> Login:
     """The login of a JID, the password asked for at the terminal or taken from the first line of
-    standard input. Raises ValueError where the JID is none or there is no password."""
-    user, at, host = jid.partition("@")
-    if not (user and at and host) or "/" in host:
-        raise ValueError(f"--user: expected a JID such as alice@example.org, not {jid!r}")
-    if sys.stdin.isatty():
-        password = getpass.getpass(f"Password of {jid}: ")
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
+    standard input. Raises NoLogin."""
+    user, _, host = jid.partition("@")
+    is_jid = bool(user and host) and not NOT_IN_A_USER & set(user)
+    if not is_jid or not jid.isprintable() or set(host) & set("/@: "):
+        raise NoLogin(f"--user: expected a JID such as alice@example.org, not {jid!r}")
+    try:
+        if sys.stdin.isatty():
+            password = getpass.getpass(f"Password of {jid}: ")
+        else:
+            password = sys.stdin.buffer.readline(MAX_PACKET).decode().rstrip("\r\n")
+    except EOFError:
+        password = ""
+    except UnicodeDecodeError:
+        raise NoLogin("--user: the password on standard input is not UTF-8") from None
     if not password:
-        raise ValueError("--user: no password; it is asked for, or read from standard input")
+        raise NoLogin("--user: no password; it is asked for, or read from standard input")
+    if "\0" in password or len(f"auth:{jid}:{password}".encode()) > MAX_PACKET:
+        raise NoLogin("--user: the password is longer than a packet, or holds a NUL")
     return Login(user.lower(), host.lower(), password)

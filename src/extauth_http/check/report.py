@@ -1,48 +1,51 @@
 """Findings → a list for people, or JSON for machines, and an exit code."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from io import TextIOWrapper
 
 from extauth_http.check.finding import Finding, Level
 
 STYLES = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BROKEN: "bold red"}
 VERDICTS = {
     Level.GOOD: "good",
-    Level.WARNING: "no line says broken; read those with !",
+    Level.WARNING: "nothing is broken; read the lines with !",
     Level.BROKEN: "broken; mend the lines with ✘, then run this again",
 }
 
-Sections = Sequence[tuple[str, Sequence[Finding]]]
-"""Titles and what was found under each, in the order to show."""
+Section = tuple[str, Sequence[Finding]]
+"""A title and what was found under it."""
 
 
-def worst(sections: Sections) -> Level:
-    return max((each.level for _, found in sections for each in found), default=Level.GOOD)
-
-
-def as_json(sections: Sections) -> str:
-    """One object: ``verdict``, ``exit_code``, and ``findings`` in order."""
-    level = worst(sections)
-    findings = [
+def as_json(sections: Iterable[Section]) -> tuple[str, Level]:
+    """One object: ``verdict``, ``exit_code``, and ``findings`` in order; ASCII, so that nothing in
+    it can change a terminal."""
+    findings = [(title, each) for title, found in sections for each in found]
+    level = max((each.level for _, each in findings), default=Level.GOOD)
+    shown = [
         {**asdict(each), "section": title, "level": each.level.name.lower()}
-        for title, found in sections
-        for each in found
+        for title, each in findings
     ]
-    whole = {"verdict": level.name.lower(), "exit_code": int(level), "findings": findings}
-    return json.dumps(whole, ensure_ascii=False)
+    whole = {"verdict": level.name.lower(), "exit_code": int(level), "findings": shown}
+    return json.dumps(whole), level
 
 
-def show(sections: Sections) -> None:
-    """Prints the list; where piped without colour, and no line is wrapped."""
+def show(sections: Iterable[Section]) -> Level:
+    """Prints the list, each section once it is there. Where piped it is without colour and no line
+    is wrapped; what is to be copied never is."""
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without ✔
     console = Console(highlight=False)
+    worst = Level.GOOD
 
-    def put(text: Text, indent: int) -> None:
-        if console.is_terminal:
+    def put(text: Text, indent: int, *, to_copy: bool = False) -> None:
+        if console.is_terminal and not to_copy:
             console.print(Padding(text, (0, 0, 0, indent)))
         else:
             console.print(Text(" " * indent) + text, soft_wrap=True)
@@ -50,17 +53,27 @@ def show(sections: Sections) -> None:
     for title, found in sections:
         if not found:
             continue
-        console.print()
-        put(Text(title, "bold"), 0)
+        put(Text(harmless(title), "bold"), 0)
         for each in found:
-            put(Text(f"{each.level.mark} ", STYLES[each.level]) + Text(each.found), 2)
+            worst = max(worst, each.level)
+            mark = Text(f"{each.level.mark} ", STYLES[each.level])
+            put(mark + Text(harmless(each.found)), 2)
             for line in _below(each):
-                put(Text(line, "dim"), 6)
-            if each.line and each.level is not Level.GOOD:
-                put(Text(each.line, "bold"), 6)
-    level = worst(sections)
-    console.print()
-    put(Text(f"{level.mark} {VERDICTS[level]}", STYLES[level]), 0)
+                put(Text(harmless(line), "dim"), 6)
+            if each.level is not Level.GOOD:
+                for line in each.line.splitlines():
+                    put(Text(harmless(line), "bold"), 6, to_copy=True)
+        console.print()
+    put(Text(f"{worst.mark} {VERDICTS[worst]}", STYLES[worst]), 0)
+    return worst
+
+
+def harmless(text: str) -> str:
+    """A text without anything that a terminal would act on: what a program wrote, or what stands
+    in a file, may hold escape sequences or turn the direction of writing."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _below(finding: Finding) -> list[str]:

@@ -2,12 +2,15 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from extauth_http.check import (
     backend,
     ejabberd_rules,
+    hidden,
+    named,
     own_config,
     pool,
     report,
@@ -18,10 +21,16 @@ from extauth_http.check.account import Account, NoAccount
 from extauth_http.check.as_ejabberd_starts_it import watch
 from extauth_http.check.ejabberd_yml import BadYml, EjabberdYml
 from extauth_http.check.finding import Finding, broken, warning
-from extauth_http.check.login import Login, ask_for
+from extauth_http.check.login import Login, NoLogin, ask_for
+from extauth_http.http import Endpoint
+from extauth_http.protocol import Dialect
 from extauth_http.settings import config_file
 
 USUAL_PROGRAM = Path("/opt/extauth-http/bin/extauth-http")
+
+
+class BadArgument(Exception):  # noqa: N818 - it is what was given
+    """An argument that cannot be used; nothing of a password is in its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,92 +47,146 @@ class Question:
 
 
 def check(question: Question) -> int:
-    """Prints what it finds and gives the exit code. Raises ValueError for unusable arguments."""
+    """Prints what it finds and gives the exit code. Raises BadArgument."""
     try:
         account = Account(question.run_as)
+        url = Endpoint.parse(question.api) if question.api else None
+        login = ask_for(question.user) if question.user else None
     except NoAccount as why:
-        raise ValueError(f"--run-as: {why}") from None
-    login = ask_for(question.user) if question.user else None
-    sections: list[tuple[str, list[Finding]]] = []
-    yml = None
-    if question.ejabberd_yml:
-        try:
-            yml = EjabberdYml(question.ejabberd_yml)
-        except BadYml as bad:
-            said = f"ejabberd would not start with this: {bad.why}"
-            found = [broken("ejabberd-yml", said, where=bad.where)]
-            sections.append((str(question.ejabberd_yml), found))
-    sections += _of_program(question, yml, account, login)
-    if yml:
-        sections += _of_ejabberd(yml, question, account, login)
-    if question.api:
-        found = list(running.findings(question.api, yml, account, login))
-        sections.append((f"The running ejabberd at {question.api}", found))
-    if question.as_json:
-        print(report.as_json(sections))
-    else:
-        report.show(sections)
-    return int(report.worst(sections))
+        raise BadArgument(f"--run-as: {why}") from None
+    except ValueError as why:
+        raise BadArgument(f"--api: {why}") from None
+    except NoLogin as why:
+        raise BadArgument(str(why)) from None
+    sections = _Check(question, account, url, login).sections()
+    if not question.as_json:
+        return int(report.show(sections))
+    text, level = report.as_json(sections)
+    print(text)
+    return int(level)
 
 
-def _of_program(
-    question: Question, yml: EjabberdYml | None, account: Account, login: Login | None
-) -> list[tuple[str, list[Finding]]]:
-    """This program's configurations: the one that was named, or those that ejabberd.yml names;
-    none where ejabberd.yml names other programs only."""
-    asked: dict[Path | None, list[str]] = {}
-    if yml:
+@dataclass(slots=True)
+class _Check:
+    question: Question
+    account: Account
+    url: Endpoint | None
+    login: Login | None
+    dialects: set[Dialect] = field(default_factory=set)
+
+    def sections(self) -> Iterator[report.Section]:
+        """Each once it is found: a program that hangs takes a while."""
+        yml = None
+        file = self.question.ejabberd_yml
+        if file:
+            try:
+                yml = EjabberdYml(file)
+            except BadYml as bad:
+                said = f"ejabberd would not start with this: {bad.why}"
+                yield str(file), [broken("ejabberd-yml", said, where=bad.where)]
+        yield from self._of_program(yml)
+        if yml:
+            yield from self._of_ejabberd(yml)
+        if self.url:
+            found = running.findings(self.url, yml, self.account, self.login, self.dialects)
+            yield f"The running ejabberd at {self.url}", list(found)
+
+    def _of_program(self, yml: EjabberdYml | None) -> Iterator[report.Section]:
+        """This program's configurations: the one that was named, or those that ejabberd.yml names;
+        none where ejabberd.yml names other programs only."""
+        asked: dict[Path | None, list[str]] = {}
+        found: list[Finding] = []
+        for host in yml.hosts if yml else []:
+            line = ejabberd_rules.program_of(yml, host) if yml else None
+            if line and named.is_relay(line) and self._has_no_config():
+                found.append(
+                    warning(
+                        "config-of-service",
+                        "extauth_program is a relay; name the configuration of its service",
+                        line="extauth-http --config FILE check",
+                        host=host,
+                    )
+                )
+            elif line is None or named.is_ours(line):
+                file, problems = self._file_of(line, host)
+                found += problems
+                asked.setdefault(file, []).append(host)
+        if self.question.config or not yml:
+            asked = {self.question.config: [host for hosts in asked.values() for host in hosts]}
+        yield "What ejabberd.yml names", found
+        for file, hosts in asked.items():
+            for_ejabberd = bool(self.question.ejabberd_yml or self.url)
+            settings, of_file = own_config.findings(file, self.account, for_ejabberd=for_ejabberd)
+            yield "The configuration of extauth-http", of_file
+            if settings:
+                self.dialects.add(settings.dialect)
+                login = self.login if self.login and self.login.host in hosts else None
+                login = login if hosts else self.login
+                yield "The service", list(backend.findings(settings, hosts, login))
+
+    def _has_no_config(self) -> bool:
+        file = config_file(self.question.config)
+        return bool(file and not file.exists())
+
+    def _file_of(self, line: str | None, host: str) -> tuple[Path | None, list[Finding]]:
+        """The configuration of a host's program, and how it is not the one that is looked at."""
+        file = named.config_in(line) if line else None
+        chosen = self.question.config
+        if line is None or named.is_relay(line):
+            return chosen, []
+        if file and not file.is_absolute():
+            found = warning(
+                "config-relative",
+                f"extauth_program names {file}, which depends on the folder that ejabberd is in",
+                line=f"--config {shlex.quote(str(file.absolute()))}",
+                host=host,
+            )
+            return Path("/") / file, [found]
+        used = file or config_file(None, {})
+        if chosen and used and chosen.absolute() != used:
+            found = warning(
+                "config-other",
+                f"extauth_program uses {used}, and not {chosen}, which is looked at here",
+                line=f"--config {shlex.quote(str(chosen.absolute()))}",
+                host=host,
+            )
+            return file, [found]
+        return file, []
+
+    def _of_ejabberd(self, yml: EjabberdYml) -> Iterator[report.Section]:
+        if self.login and self.login.host not in yml.hosts:
+            said = f"{self.login.host} is no virtual host here: nobody logs in there"
+            hosts = [*yml.top["hosts"].words, self.login.host]
+            yield "The user", [broken("user-host", said, line=f"hosts: [{', '.join(hosts)}]")]
+        started = False
         for host in yml.hosts:
+            found = [*ejabberd_rules.of_host(yml, host, self._suggested())]
+            found += ways_in.of_host(yml, host)
             line = ejabberd_rules.program_of(yml, host)
-            if question.config or line is None or own_config.is_ours(line):
-                named = question.config or own_config.named_in(line or "")
-                asked.setdefault(named, []).append(host)
-    else:
-        asked[question.config] = []
-    sections: list[tuple[str, list[Finding]]] = []
-    for file, hosts in asked.items():
-        settings, found = own_config.findings(file, account, yml is not None)
-        sections.append(("The configuration of extauth-http", found))
-        if settings:
-            own = login if login and (not hosts or login.host in hosts) else None
-            sections.append(("The service", list(backend.findings(settings, hosts, own))))
-    return sections
+            if line and ejabberd_rules.is_external(yml, host):
+                started = True
+                found += hidden.of_line(line, host, self.account)
+                seen = watch(line, host, self.account, self.login)
+                found += seen.findings
+                if seen.latency:
+                    found += pool.of_host(yml, host, seen.latency, self.question.clients)
+            yield f"Virtual host {host}", found
+        rest = [*ejabberd_rules.of_all(yml), *ways_in.of_listeners(yml)]
+        if started and not self.account.can_become:
+            rest.append(
+                warning(
+                    "program-not-as-ejabberd",
+                    f"extauth_program ran as {self.account.runs_as}; as root this shows what "
+                    f"{self.account.name} sees",
+                )
+            )
+        yield f"{yml.file}, for all hosts", rest
 
-
-def _of_ejabberd(
-    yml: EjabberdYml, question: Question, account: Account, login: Login | None
-) -> list[tuple[str, list[Finding]]]:
-    sections = []
-    for host in yml.hosts:
-        found = [*ejabberd_rules.of_host(yml, host, _suggested(question))]
-        found += ways_in.of_host(yml, host)
-        line = ejabberd_rules.program_of(yml, host)
-        if line and ejabberd_rules.is_external(yml, host):
-            seen = watch(line, host, account, login)
-            found += seen.findings
-            if not account.can_become:
-                found.append(_not_as(account, host))
-            if seen.latency:
-                found += pool.of_host(yml, host, seen.latency, question.clients)
-        sections.append((f"Virtual host {host}", found))
-    rest = [*ejabberd_rules.of_all(yml), *ways_in.of_listeners(yml)]
-    sections.append((f"{yml.file}, for all hosts", rest))
-    return sections
-
-
-def _not_as(account: Account, host: str) -> Finding:
-    return warning(
-        "program-not-as-ejabberd",
-        f"the program ran as yourself; as root this shows what {account.name} sees",
-        host=host,
-    )
-
-
-def _suggested(question: Question) -> str:
-    """The ``extauth_program`` line that starts this very program."""
-    this = Path(sys.argv[0])
-    words = [str(this.absolute() if this.name == "extauth-http" else USUAL_PROGRAM)]
-    config = config_file(question.config)
-    if config:
-        words += ["--config", str(config.absolute())]
-    return shlex.join(words)
+    def _suggested(self) -> str:
+        """The ``extauth_program`` line that starts this very program."""
+        this = Path(sys.argv[0])
+        words = [str(this.absolute() if this.name == "extauth-http" else USUAL_PROGRAM)]
+        config = config_file(self.question.config)
+        if config:
+            words += ["--config", str(config.absolute())]
+        return shlex.join(words)

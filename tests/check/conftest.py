@@ -1,0 +1,22 @@
+import getpass
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from extauth_http.check.account import Account
+
+
+@pytest.fixture
+def account() -> Account:
+    """Whoever runs the tests."""
+    return Account(getpass.getuser())
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every account gets into; pytest's own are for one."""
+    with tempfile.TemporaryDirectory(prefix="extauth-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

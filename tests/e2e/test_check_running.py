@@ -1,0 +1,88 @@
+"""`check --api` and a real ejabberd."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.credentials import shown
+from tests.e2e.conftest import PROGRAM
+from tests.e2e.ejabberd import Ejabberd
+
+pytestmark = pytest.mark.e2e
+HIDE = {"hide_sensitive_log_data": True}
+
+
+def check(server: Ejabberd, file: Path, url: str = "") -> dict[str, dict[str, Any]]:
+    """The findings about the running ejabberd, by id."""
+    api = url or f"http://127.0.0.1:{server.api_port}/api"
+    config = file.parent / "extauth-http.toml"
+    words: list[str | Path] = [
+        PROGRAM,
+        "--config",
+        config,
+        "check",
+        "--run-as",
+        "root",
+        "--api",
+        api,
+        "--json",
+    ]
+    words += ["--user", "alice@example.org", "--ejabberd-yml", file]
+    checked = subprocess.run(words, input="wonder:land\n", capture_output=True, text=True)
+    assert not shown((checked.stdout + checked.stderr).encode())
+    found = json.loads(checked.stdout)["findings"]
+    return {each["id"]: each for each in found if each["id"].startswith("api")}
+
+
+def written(server: Ejabberd, folder: Path) -> Path:
+    file = folder / "ejabberd.yml"
+    file.write_text(yaml.safe_dump(server.config))
+    return file
+
+
+def test_what_runs_is_what_the_file_says_and_lets_in(program: str, tmp_path: Path) -> None:
+    options = {**HIDE, "host_config": {"b.org": {"auth_method": "external"}}}
+    with Ejabberd(program, hosts=["example.org", "b.org"], options=options) as server:
+        found = check(server, written(server, tmp_path))
+        assert found.keys() == {"api-version", "api-options", "api-login"}
+        server.config["auth_use_cache"] = True
+        server.config["host_config"]["b.org"]["auth_method"] = "mnesia"
+        found = check(server, written(server, tmp_path))
+        assert "api-option-differs" in found
+        assert "api-options" not in found
+        time.sleep(1)
+        assert not shown(server.log().encode())
+
+
+def test_the_permission_that_is_suggested_is_enough(program: str, tmp_path: Path) -> None:
+    mine = {"mine": {"from": "mod_http_api", "who": {"ip": "127.0.0.1/8"}, "what": "status"}}
+    server = Ejabberd(program, options={**HIDE, "api_permissions": mine})
+    with server:
+        found = check(server, written(server, tmp_path))
+    assert found["api-login-unknown"]["place"] == ["api_permissions"]
+    server.config["api_permissions"] |= yaml.safe_load(found["api-login-unknown"]["line"])
+    with server:
+        found = check(server, written(server, tmp_path))
+    assert found.keys() == {"api-version", "api-options", "api-login"}
+
+
+def test_a_wrong_url_is_told_with_the_listener_to_write(program: str, tmp_path: Path) -> None:
+    with Ejabberd(program, options=HIDE) as server:
+        file = written(server, tmp_path)
+        (finding,) = check(server, file, f"http://127.0.0.1:{server.api_port}/").values()
+    assert "not where mod_http_api is" in finding["found"]
+    assert finding["line"].startswith("listen:")
+
+
+def test_the_warning_about_ejabberds_own_log_is_true(program: str, tmp_path: Path) -> None:
+    options = {"loglevel": "info"}
+    with Ejabberd(program, options=options) as server:
+        found = check(server, written(server, tmp_path))
+        time.sleep(1)
+        is_logged = bool(shown(server.log().encode()))
+    assert ("api-password-logged" in found) == is_logged
