@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from extauth_http.check import run
+from extauth_http.check.account import Account
+from tests.check.findings import known, one
 from tests.credentials import PASSWORD, shown
 from tests.integration.program import EXECUTABLE
 from tests.integration.service import NO, YES, Service
@@ -189,7 +192,10 @@ def test_any_other_program_is_looked_at_and_our_configuration_is_not(
     yml: Path, tmp_path: Path
 ) -> None:
     yml.write_text(yml.read_text().replace(str(EXECUTABLE), "/nowhere/check.pl"))
-    assert bad_ids(check("--ejabberd-yml", yml, "--json")) == {"program-cannot-start"}
+    checked = check("--ejabberd-yml", yml, "--json")
+    assert bad_ids(checked) == {"program-cannot-start"}
+    assert "program-other" in checked.stdout
+    assert "config-" not in checked.stdout
 
 
 def test_a_file_that_ejabberd_would_not_start_with_does_not_hide_the_rest(
@@ -230,3 +236,26 @@ def test_at_a_terminal_the_password_is_asked_for_and_not_echoed(yml: Path) -> No
     assert b"\x1b[" in output
     assert "✔ good".encode() in output
     assert not shown(output)
+
+
+def test_who_cannot_become_ejabberd_is_told_whom_the_program_ran_as(
+    yml: Path, account: Account
+) -> None:
+    account.name, account.can_become = "ejabberd", False
+    question = run.Question(
+        config=None,
+        ejabberd_yml=yml,
+        run_as=None,
+        user=None,
+        clients=None,
+        api=None,
+        as_json=False,
+    )
+    sections = run._Check(question, account, None, None).sections()
+    found = [each for _, some in sections for each in some]
+    assert "as root this shows what ejabberd sees" in one(found, "program-not-as-ejabberd").found
+
+
+def test_every_finding_is_shown_by_a_test() -> None:
+    source = Path(__file__).read_text()
+    assert [each for each in known(run) if f'"{each}"' not in source] == []

@@ -20,7 +20,7 @@ from extauth_http.check import (
 from extauth_http.check.account import Account, NoAccount
 from extauth_http.check.as_ejabberd_starts_it import watch
 from extauth_http.check.ejabberd_yml import BadYml, EjabberdYml
-from extauth_http.check.finding import Finding, broken, warning
+from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login, NoLogin, ask_for
 from extauth_http.http import Endpoint
 from extauth_http.protocol import Dialect
@@ -165,6 +165,11 @@ class _Check:
             line = ejabberd_rules.program_of(yml, host)
             if line and ejabberd_rules.is_external(yml, host):
                 started = True
+                if not named.is_ours(line):
+                    said = (
+                        "extauth_program is not extauth-http; what follows is seen of any program"
+                    )
+                    found.append(good("program-other", said, host=host))
                 found += hidden.of_line(line, host, self.account)
                 seen = watch(line, host, self.account, self.login)
                 found += seen.findings
