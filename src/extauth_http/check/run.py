@@ -1,8 +1,10 @@
 """The whole check, from its arguments to its exit code."""
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +49,12 @@ class Question:
 
 
 def check(question: Question) -> int:
-    """Prints what it finds and gives the exit code. Raises BadArgument."""
+    """Prints what it finds and gives the exit code. Raises BadArgument.
+
+    Told to go, it first ends what it started.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         account = Account(question.run_as)
         url = Endpoint.parse(question.api) if question.api else None
@@ -61,7 +68,8 @@ def check(question: Question) -> int:
     sections = _Check(question, account, url, login).sections()
     if not question.as_json:
         return int(report.show(sections))
-    text, level = report.as_json(sections)
+    with redirect_stdout(sys.stderr):  # a backend of a package of its own may print
+        text, level = report.as_json(sections)
     print(text)
     return int(level)
 
