@@ -14,7 +14,8 @@ import pytest
 
 from extauth_http.check import run
 from extauth_http.check.account import Account
-from tests.check.findings import known, one
+from extauth_http.check.finding import Finding
+from tests.check.findings import bad, known, one
 from tests.credentials import PASSWORD, shown
 from tests.integration.program import EXECUTABLE
 from tests.integration.service import NO, YES, Service
@@ -288,10 +289,7 @@ def _read(file: Path) -> str:
         return ""
 
 
-def test_who_cannot_become_ejabberd_is_told_whom_the_program_ran_as(
-    yml: Path, account: Account
-) -> None:
-    account.name, account.can_become = "ejabberd", False
+def seen_by(account: Account, yml: Path) -> list[Finding]:
     question = run.Question(
         config=None,
         ejabberd_yml=yml,
@@ -302,8 +300,21 @@ def test_who_cannot_become_ejabberd_is_told_whom_the_program_ran_as(
         as_json=False,
     )
     sections = run._Check(question, account, None, None).sections()
-    found = [each for _, some in sections for each in some]
-    assert "as root this shows what ejabberd sees" in one(found, "program-not-as-ejabberd").found
+    return [each for _, some in sections for each in some]
+
+
+def test_who_cannot_become_ejabberd_is_told_whom_the_program_ran_as(
+    yml: Path, account: Account
+) -> None:
+    account.name, account.can_become = "ejabberd", False
+    finding = one(seen_by(account, yml), "program-not-as-ejabberd")
+    assert "as root this shows what ejabberd sees" in finding.found
+
+
+def test_an_account_that_nobody_named_is_said_to_be_guessed(yml: Path, account: Account) -> None:
+    assert not bad(seen_by(account, yml))
+    account.is_guessed = True
+    assert bad(seen_by(account, yml)) == {"account-guessed"}
 
 
 def test_every_finding_is_shown_by_a_test() -> None:

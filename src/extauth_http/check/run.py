@@ -84,6 +84,12 @@ class _Check:
 
     def sections(self) -> Iterator[report.Section]:
         """Each once it is found: a program that hangs takes a while."""
+        if self.account.is_guessed:
+            said = (
+                f"there is no account ejabberd here, so programs run as {self.account.name}; name "
+                "whom ejabberd runs as by --run-as"
+            )
+            yield "The account", [warning("account-guessed", said)]
         yml = None
         file = self.question.ejabberd_yml
         if file:
