@@ -188,13 +188,6 @@ def test_variables_that_ejabberd_may_not_have_are_named(
     assert "swordfish" not in str(found)
 
 
-def test_an_account_that_nobody_named_is_said_to_be_guessed(
-    tmp_path: Path, account: Account
-) -> None:
-    account.is_guessed = True
-    assert bad(found_of(written(tmp_path, BACKEND), account)) == {"account-guessed"}
-
-
 def test_every_finding_is_shown_by_a_test() -> None:
     source = Path(__file__).read_text()
     assert [each for each in known(own_config) if f'"{each}"' not in source] == []

@@ -58,6 +58,16 @@ def test_on_a_narrow_terminal_what_is_to_be_copied_stays_whole(
     assert len(max(output.getvalue().replace(LINE, "").splitlines(), key=len)) <= width
 
 
+def test_only_the_mark_is_coloured(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(
+        "rich.console.Console",
+        lambda **_: Console(file=output, force_terminal=True, width=80, color_system="standard"),
+    )
+    report.show([("Title", FOUND[2:])])
+    assert "\x1b[1;31m✘ \x1b[0mit is bad" in output.getvalue()
+
+
 def test_nothing_found_acts_on_a_terminal_or_is_markup(capsys: pytest.CaptureFixture[str]) -> None:
     finding = broken("bad", EVIL, line=f"a: {EVIL}", where=EVIL, place=(EVIL,), details=(EVIL,))
     report.show([(EVIL, [finding])])

@@ -1,5 +1,6 @@
 """The command as it is typed: its exit codes, its two outputs, and what is nowhere in them."""
 
+import getpass
 import json
 import os
 import pty
@@ -11,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from extauth_http.check import run
+from extauth_http.check.account import Account
+from extauth_http.check.finding import Finding
+from tests.check.findings import bad, known, one
 from tests.credentials import PASSWORD, shown
 from tests.integration.program import EXECUTABLE
 from tests.integration.service import NO, YES, Service
@@ -23,7 +28,7 @@ disable_sasl_mechanisms: [X-OAUTH2]
 extauth_pool_size: 4
 extauth_program: "{program} --config {config}"
 """
-ME = "root" if os.geteuid() == 0 else str(os.environ.get("USER"))
+ME = getpass.getuser()
 
 
 @pytest.fixture
@@ -189,7 +194,10 @@ def test_any_other_program_is_looked_at_and_our_configuration_is_not(
     yml: Path, tmp_path: Path
 ) -> None:
     yml.write_text(yml.read_text().replace(str(EXECUTABLE), "/nowhere/check.pl"))
-    assert bad_ids(check("--ejabberd-yml", yml, "--json")) == {"program-cannot-start"}
+    checked = check("--ejabberd-yml", yml, "--json")
+    assert bad_ids(checked) == {"program-cannot-start"}
+    assert "program-other" in checked.stdout
+    assert "config-" not in checked.stdout
 
 
 def test_a_file_that_ejabberd_would_not_start_with_does_not_hide_the_rest(
@@ -230,3 +238,85 @@ def test_at_a_terminal_the_password_is_asked_for_and_not_echoed(yml: Path) -> No
     assert b"\x1b[" in output
     assert "✔ good".encode() in output
     assert not shown(output)
+
+
+EVIL = r"""
+hosts: ["a\e[31m\e]0;x\a.org", "[red]b.org[/red]"]
+auth_method: [external, "\e[2J", "[bold]x[/bold]"]
+auth_use_cache: "\x9b2J"
+extauth_program: "/nowhere/[link=x]\e[31m"
+extauth_instances: "\e[5m"
+"""
+
+
+@pytest.mark.parametrize("output", [[], ["--json"]])
+def test_what_stands_in_ejabberd_yml_does_nothing_to_a_terminal(
+    yml: Path, output: list[str]
+) -> None:
+    yml.write_text(EVIL)
+    checked = check("--ejabberd-yml", yml, *output)
+    assert checked.returncode == 2
+    assert checked.stderr == ""
+    assert all(each.isprintable() or each == "\n" for each in checked.stdout)
+    for kept in ("[red]b.org[/red]", "[bold]x[/bold]"):
+        assert kept in checked.stdout
+
+
+def test_a_check_that_is_told_to_go_takes_its_program_along(yml: Path, tmp_path: Path) -> None:
+    program = tmp_path / "hangs"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\ntrap '' HUP TERM\nsleep 321.5\n")
+    program.chmod(0o755)
+    yml.write_text(YML.replace("{program} --config {config}", str(program)))
+    words: list[str | Path] = [EXECUTABLE, "check", "--run-as", ME, "--ejabberd-yml", yml]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as running:
+        while not (tmp_path / "started").exists():
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.terminate()
+        assert running.wait(20) == 128 + 15
+    left = [
+        line
+        for file in Path("/proc").glob("[0-9]*/cmdline")
+        if "321.5" in (line := _read(file)) or str(program) in line
+    ]
+    assert left == []
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
+
+
+def seen_by(account: Account, yml: Path) -> list[Finding]:
+    question = run.Question(
+        config=None,
+        ejabberd_yml=yml,
+        run_as=None,
+        user=None,
+        clients=None,
+        api=None,
+        as_json=False,
+    )
+    sections = run._Check(question, account, None, None).sections()
+    return [each for _, some in sections for each in some]
+
+
+def test_who_cannot_become_ejabberd_is_told_whom_the_program_ran_as(
+    yml: Path, account: Account
+) -> None:
+    account.name, account.can_become = "ejabberd", False
+    finding = one(seen_by(account, yml), "program-not-as-ejabberd")
+    assert "as root this shows what ejabberd sees" in finding.found
+
+
+def test_an_account_that_nobody_named_is_said_to_be_guessed(yml: Path, account: Account) -> None:
+    assert not bad(seen_by(account, yml))
+    account.is_guessed = True
+    assert bad(seen_by(account, yml)) == {"account-guessed"}
+
+
+def test_every_finding_is_shown_by_a_test() -> None:
+    source = Path(__file__).read_text()
+    assert [each for each in known(run) if f'"{each}"' not in source] == []

@@ -202,7 +202,8 @@ class _Asking:
         took = time.monotonic() - began
         yield good(
             "program-ends",
-            f"extauth_program ends {took * 1000:.0f} ms after its input, and wrote nothing unasked",
+            f"extauth_program ends {took * 1000:.0f} ms after its input, and wrote nothing unasked "
+            "before",
             host=self._host,
         )
         time.sleep(QUIET)  # what it started may be ending, too

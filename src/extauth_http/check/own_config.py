@@ -32,7 +32,7 @@ def findings(
 ) -> tuple[Settings | None, list[Finding]]:
     """The settings, None where they cannot be used, and what was found of them."""
     chosen = config_file(file)
-    found = list(_around(account))
+    found = list(_environment())
     if chosen and _is_missing(chosen):
         return None, [*found, _missing(chosen)]
     try:
@@ -81,13 +81,7 @@ def _invalid(problem: str, file: Path | None) -> Finding:
     return broken("config-invalid", problem, line=line, where=str(file or ""))
 
 
-def _around(account: Account) -> Iterator[Finding]:
-    if account.is_guessed:
-        yield warning(
-            "account-guessed",
-            f"there is no account ejabberd here, so what follows is what {account.name} sees; name "
-            "whom ejabberd runs as by --run-as",
-        )
+def _environment() -> Iterator[Finding]:
     variables = sorted(name for name in os.environ if name.upper().startswith(PREFIX))
     if variables:
         yield warning(

@@ -1,5 +1,6 @@
 """Why the shell could not start what an ``extauth_program`` line names."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -40,5 +41,7 @@ def _interpreter(file: Path, account: Account) -> tuple[str, str]:
         return said, f"sed -i 's/\\r$//' {name}"
     words = first[2:].decode(errors="replace").split()
     if words and not account.can("-x", Path(words[0])):
-        return f"{words[0]}, which the first line of {file} names, is not there to be run", ""
+        real = os.path.realpath(words[0])
+        also = f" (that is {real})" if real != words[0] else ""
+        return f"{account.name} cannot run {words[0]}{also}, which the first line of it names", ""
     return ("", "")

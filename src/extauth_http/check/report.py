@@ -48,7 +48,7 @@ def show(sections: Iterable[Section]) -> Level:
         if console.is_terminal and not to_copy:
             console.print(Padding(text, (0, 0, 0, indent)))
         else:
-            console.print(Text(" " * indent) + text, soft_wrap=True)
+            console.print(Text.assemble(" " * indent, text), soft_wrap=True)
 
     for title, found in sections:
         if not found:
@@ -56,8 +56,8 @@ def show(sections: Iterable[Section]) -> Level:
         put(Text(harmless(title), "bold"), 0)
         for each in found:
             worst = max(worst, each.level)
-            mark = Text(f"{each.level.mark} ", STYLES[each.level])
-            put(mark + Text(harmless(each.found)), 2)
+            mark = (f"{each.level.mark} ", STYLES[each.level])
+            put(Text.assemble(mark, harmless(each.found)), 2)
             for line in _below(each):
                 put(Text(harmless(line), "dim"), 6)
             if each.level is not Level.GOOD:

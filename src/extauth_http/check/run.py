@@ -1,8 +1,10 @@
 """The whole check, from its arguments to its exit code."""
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from extauth_http.check import (
 from extauth_http.check.account import Account, NoAccount
 from extauth_http.check.as_ejabberd_starts_it import watch
 from extauth_http.check.ejabberd_yml import BadYml, EjabberdYml
-from extauth_http.check.finding import Finding, broken, warning
+from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login, NoLogin, ask_for
 from extauth_http.http import Endpoint
 from extauth_http.protocol import Dialect
@@ -47,7 +49,12 @@ class Question:
 
 
 def check(question: Question) -> int:
-    """Prints what it finds and gives the exit code. Raises BadArgument."""
+    """Prints what it finds and gives the exit code. Raises BadArgument.
+
+    Told to go, it first ends what it started.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         account = Account(question.run_as)
         url = Endpoint.parse(question.api) if question.api else None
@@ -61,7 +68,8 @@ def check(question: Question) -> int:
     sections = _Check(question, account, url, login).sections()
     if not question.as_json:
         return int(report.show(sections))
-    text, level = report.as_json(sections)
+    with redirect_stdout(sys.stderr):  # a backend of a package of its own may print
+        text, level = report.as_json(sections)
     print(text)
     return int(level)
 
@@ -76,6 +84,12 @@ class _Check:
 
     def sections(self) -> Iterator[report.Section]:
         """Each once it is found: a program that hangs takes a while."""
+        if self.account.is_guessed:
+            said = (
+                f"there is no account ejabberd here, so programs run as {self.account.name}; name "
+                "whom ejabberd runs as by --run-as"
+            )
+            yield "The account", [warning("account-guessed", said)]
         yml = None
         file = self.question.ejabberd_yml
         if file:
@@ -165,6 +179,11 @@ class _Check:
             line = ejabberd_rules.program_of(yml, host)
             if line and ejabberd_rules.is_external(yml, host):
                 started = True
+                if not named.is_ours(line):
+                    said = (
+                        "extauth_program is not extauth-http; what follows is seen of any program"
+                    )
+                    found.append(good("program-other", said, host=host))
                 found += hidden.of_line(line, host, self.account)
                 seen = watch(line, host, self.account, self.login)
                 found += seen.findings

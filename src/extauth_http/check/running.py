@@ -146,7 +146,7 @@ class _Api:
         if answer.status == 404 or (answer.status == 200 and not is_json):
             raise _Refused(
                 f"{self.url} is not where mod_http_api is: {command} gets status {answer.status} "
-                "and something that is not JSON",
+                "and something that is not JSON; the path is the one in request_handlers",
                 LISTENER,
                 "listen",
             )

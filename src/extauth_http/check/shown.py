@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from extauth_http.backends import BackendSettings
 from extauth_http.command import Operation
@@ -48,6 +48,9 @@ PATHS = {
     *(each.value for each in Operation),
     *("check_password", "user_exists", ".well-known", "openid-configuration"),
 }
+
+CONFIGURED = {"path", "result", "username_claim"}
+"""Settings that name a path or a field."""
 
 QUOTING = {"not_an_answer", "oauth_error", "discovery"}
 """Reasons whose detail may quote the service."""
@@ -137,7 +140,7 @@ class ShownHttp(Http):
 
 
 def _words(section: BaseModel) -> Iterator[str]:
-    """Texts of the configuration that are no secrets."""
+    """Texts of the configuration that name paths and fields."""
     for name, value in section:
         if isinstance(value, BaseModel):
             yield from _words(value)
@@ -145,5 +148,5 @@ def _words(section: BaseModel) -> Iterator[str]:
             yield value.target.partition(b"?")[0].decode()
         elif isinstance(value, dict):
             yield from (word for word in value.values() if isinstance(word, str))
-        elif isinstance(value, str) and not isinstance(value, SecretStr) and name != "username":
+        elif isinstance(value, str) and name in CONFIGURED:
             yield value
