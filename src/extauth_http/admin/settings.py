@@ -6,10 +6,15 @@ read, keeps nobody from logging in.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from extauth_http.admin.jid import Jid
 from extauth_http.backends import Url
@@ -56,7 +61,8 @@ class _File(BaseSettings):
         arbitrary_types_allowed=True,
     )
 
-    ejabberd: EjabberdSettings
+    # By its base, so that what the environment says is taken as text and not for JSON.
+    ejabberd: Annotated[Section, BeforeValidator(EjabberdSettings.model_validate)]
 
     @classmethod
     def settings_customise_sources(
@@ -83,7 +89,10 @@ def load(file: Path | None) -> EjabberdSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings([f"{file}: not TOML: {error}"]) from None
     try:
-        return _File(**{"ejabberd": data["ejabberd"]} if "ejabberd" in data else {}).ejabberd
+        found = _File(**{"ejabberd": data["ejabberd"]} if "ejabberd" in data else {}).ejabberd
+        return cast(EjabberdSettings, found)
+    except SettingsError:
+        raise BadSettings([f"environment variable {PREFIX}EJABBERD: expected JSON"]) from None
     except ValidationError as error:
         if problem:
             raise BadSettings([problem]) from None
