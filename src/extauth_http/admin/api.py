@@ -98,7 +98,6 @@ class Api:
         except PydanticCustomError as error:
             raise ApiError("tls", str(error)) from None
         headers = settings.service_auth.headers() if settings.service_auth else []
-        self._secrets = _secrets(settings.service_auth) if settings.service_auth else []
         self._http = httpx.Client(
             base_url=f"{self.url.rstrip('/')}/",
             headers=[*headers, (b"Accept-Encoding", b"identity")],
@@ -121,6 +120,7 @@ class Api:
                 self._release = release_of(self._send(Form((0, 0), "status"), {}))
             except ApiError as error:
                 if not error.is_refused:
+                    error.is_undone = True
                     raise
             self._is_asked = True
         return self._release
@@ -245,9 +245,9 @@ class Api:
 
     def _masked(self, text: str, arguments: dict[str, Any]) -> str:
         """A text of the server's without what it repeats of the secrets that it was sent."""
-        sent: list[str] = []
+        sent = _secrets(self.settings.service_auth) if self.settings.service_auth else []
         masked(arguments, sent)
-        for secret in sorted(filter(None, [*self._secrets, *sent]), key=len, reverse=True):
+        for secret in sorted(filter(None, sent), key=len, reverse=True):
             text = text.replace(secret, MASK)
         return text
 
