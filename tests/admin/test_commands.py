@@ -64,7 +64,7 @@ def scripted() -> Scripted:
 @pytest.fixture
 def config(scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
     with Service(scripted) as service:
         yield configured(tmp_path, service)
 
@@ -322,7 +322,7 @@ def test_a_revocation_begins_only_where_the_service_says_no(
     with Service(answering(answer)) as backend:
         table = f'\n[backend]\nkind = "rest"\nurl = "{backend.url}"\n'
         Path(config).write_text(Path(config).read_text() + table)
-        monkeypatch.setattr("sys.stdin", io.StringIO("0ld-s3cret\n"))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"0ld-s3cret\n")))
         assert main(["--config", config, "user", "revoke", "alice@example.org", "--yes"]) == 1
     told = capsys.readouterr()
     assert said in told.err

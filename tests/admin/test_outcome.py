@@ -68,8 +68,8 @@ def test_a_list_has_a_jid_a_line_and_each_once(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a@h\nb\nc@h\n", "leavers:2: expected USER@HOST, not 'b'; nothing was done"),
-        ("a@h b@h\n", "leavers:1: expected USER@HOST"),
+        ("a@h\nb\nc@h\n", "leavers:2: expected one USER@HOST in a line; nothing was done"),
+        ("a@h b@h\n", "leavers:1: expected one USER@HOST"),
         ("# nobody\n", "leavers: there is nobody in it"),
         ("", "leavers: there is nobody in it"),
     ],
@@ -82,9 +82,9 @@ def test_a_line_that_is_no_user_is_named_before_anything_is_done(text: str, said
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadList, match="cannot be read"):
-        read_list(str(tmp_path / "nothing"), lambda: "")
+        read_list(str(tmp_path / "nothing"), lambda: b"")
     latin = tmp_path / "latin"
     latin.write_bytes("änne@h\n".encode("latin-1"))
     with pytest.raises(BadList, match="not UTF-8"):
-        read_list(str(latin), lambda: "")
-    assert read_list("-", lambda: "a@h\n") == [Jid("a", "h")]
+        read_list(str(latin), lambda: b"")
+    assert read_list("-", lambda: b"a@h\n") == [Jid("a", "h")]

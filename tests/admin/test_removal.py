@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from extauth_http.admin import removal, rooms
+from extauth_http.admin import notes, removal, rooms
 from extauth_http.admin.api import Api, ApiError
 from extauth_http.admin.jid import Jid
-from extauth_http.admin.removal import BanLeft, Note
-from extauth_http.admin.rooms import Unsuitable
+from extauth_http.admin.notes import NoPlace, Note
+from extauth_http.admin.removal import BanLeft
 from extauth_http.admin.settings import EjabberdSettings
 from extauth_http.cli import main
 from tests.admin.scripted import Refusal, Scripted, configured
@@ -63,7 +63,7 @@ class Room:
     def _set(self, arguments: dict[str, Any]) -> int:
         self.affiliation = arguments["affiliation"]
         self.history.append(self.affiliation)
-        self.notes.append([file.read_text() for file in removal.folder().glob("*.json")])
+        self.notes.append([file.read_text() for file in notes.folder().glob("*.json")])
         if self.affiliation == "outcast":
             self.people.pop("bob@example.org/desk", None)
         return 0
@@ -111,8 +111,8 @@ def test_the_ban_is_on_disk_before_it_is_set_and_what_was_before_is_put_back(
     assert room.history == ["outcast", before]
     assert [len(notes) for notes in room.notes] == [1, 1]
     assert json.loads(room.notes[0][0])["affiliation"] == before
-    assert list(removal.folder().iterdir()) == []
-    assert removal.folder().stat().st_mode & 0o777 == 0o700
+    assert list(notes.folder().iterdir()) == []
+    assert notes.folder().stat().st_mode & 0o777 == 0o700
 
 
 def test_a_ban_that_is_meant_is_not_noted_down(room: Room, service: Service) -> None:
@@ -157,7 +157,7 @@ def test_nothing_is_banned_that_cannot_be_noted_down(
     room: Room, service: Service, state: Path
 ) -> None:
     state.write_text("a file where the folder would be")
-    with pytest.raises(Unsuitable, match="XDG_STATE_HOME"):
+    with pytest.raises(NoPlace, match="no note of a ban"):
         remove(api_of(service))
     assert room.history == []
 
@@ -173,7 +173,7 @@ def test_the_note_stays_only_where_the_ban_may_have_been_set(
     service.behave.answers["set_room_affiliation/v3"] = answer
     with pytest.raises(ApiError):
         remove(api_of(service))
-    assert bool(list(removal.folder().glob("*.json"))) is is_kept
+    assert bool(list(notes.folder().glob("*.json"))) is is_kept
 
 
 def test_a_ban_that_cannot_be_taken_away_is_told_and_mended_later(
@@ -237,7 +237,7 @@ def test_no_ban_is_left_behind_by_a_program_that_ends_in_the_middle(
     if end is signal.SIGKILL:
         assert main(["--config", file, "room", "mend"]) == 0
     assert room.history[-1] == "member"
-    assert list(removal.folder().glob("*.json")) == []
+    assert list(notes.folder().glob("*.json")) == []
 
 
 def note(service: Service, **more: str) -> Note:
@@ -247,9 +247,8 @@ def note(service: Service, **more: str) -> Note:
 
 
 def leave(noted: Note) -> Path:
-    with removal._written(noted):
-        pass
-    return noted.file
+    with notes.noted(noted) as file:
+        return file
 
 
 def test_a_ban_that_somebody_has_changed_since_is_left_as_it_is(
@@ -266,13 +265,13 @@ def test_notes_of_other_servers_and_of_running_programs_are_left_alone(
 ) -> None:
     room.affiliation = "outcast"
     other = leave(note(service, api="http://127.0.0.1:1/api"))
-    strange = removal.folder() / "strange.json"
+    strange = notes.folder() / "strange.json"
     strange.write_text("{}")
     held = note(service)
-    with removal._written(held):
+    with notes.noted(held) as held_file:
         assert removal.mend(api_of(service)) == []
     assert room.history == []
-    assert {other.exists(), strange.exists(), held.file.exists()} == {True}
+    assert {other.exists(), strange.exists(), held_file.exists()} == {True}
     assert len(removal.mend(api_of(service))) == 1
 
 
@@ -291,7 +290,7 @@ def test_a_state_home_that_is_no_absolute_path_is_passed_over(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", named)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert removal.folder() == tmp_path / ".local/state/extauth-http/bans"
+    assert notes.folder() == tmp_path / ".local/state/extauth-http/bans"
     monkeypatch.delenv("HOME")
-    assert removal.folder().is_absolute()
+    assert notes.folder().is_absolute()
     assert os.environ.get("HOME") is None

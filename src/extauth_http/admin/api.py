@@ -8,20 +8,23 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import httpx
 from pydantic_core import PydanticCustomError
 
 from extauth_http.admin.releases import Form, Release, forms, release_of, since
 from extauth_http.admin.settings import EjabberdSettings
+from extauth_http.service_auth import ServiceAuth
 
+T = TypeVar("T")
 SECRET = frozenset({"password", "token"})
 MASK = "********"
-MAX_BODY = 32 << 20  # bytes: a list of every room or token of a large server fits
 MAX_SAID = 300  # characters of what a server said
+MAX_BODY = 64 << 20  # bytes of an answer: a list of all rooms may be long
+COUNTS = frozenset({"kick_user"})
+"""Commands that answer a number; of any other that changes something, 0 is its yes and 1 its no."""
 
 AWAY = 0.5  # seconds that one call waits for a server that is not there
 BETWEEN = 0.1  # seconds between two tries
@@ -75,13 +78,17 @@ class ApiError(Exception):
         is_undone: bool = True,
         is_refused: bool = False,
     ) -> None:
-        super().__init__(f"{command}: {said}")
+        super().__init__(command, said)
         self.command = command
         self.said = said
         self.advice = advice
         self.status = status
         self.is_undone = is_undone
         self.is_refused = is_refused
+
+    def __str__(self) -> str:
+        unsure = "" if self.is_undone else "; it is not known whether it was done"
+        return f"{self.command}: {self.said}{unsure}"
 
 
 class Api:
@@ -101,12 +108,10 @@ class Api:
             tls: ssl.SSLContext | bool = settings.tls.context() if settings.tls.is_set else True
         except PydanticCustomError as error:
             raise ApiError("tls", str(error)) from None
-        # An answer that arrives packed is a bomb or a mistake.
-        headers = [(b"Accept-Encoding", b"identity")]
-        headers += settings.service_auth.headers() if settings.service_auth else []
+        headers = settings.service_auth.headers() if settings.service_auth else []
         self._http = httpx.Client(
             base_url=f"{self.url.rstrip('/')}/",
-            headers=headers,
+            headers=[*headers, (b"Accept-Encoding", b"identity")],
             verify=tls,
             timeout=settings.timeout,
             trust_env=False,
@@ -126,6 +131,7 @@ class Api:
                 self._release = release_of(self._send(Form((0, 0), "status"), {}))
             except ApiError as error:
                 if not error.is_refused:
+                    error.is_undone = True
                     raise
             self._is_asked = True
         return self._release
@@ -136,18 +142,33 @@ class Api:
 
     def look(self, command: str, **arguments: Any) -> Any:
         """What the server says to a command that changes nothing. Raises ApiError."""
-        return self._ask(command, arguments)
+        try:
+            return self._ask(command, arguments)
+        except ApiError as error:
+            error.is_undone = True
+            raise
+
+    def listed(self, command: str, of: Callable[[Any], T], **arguments: Any) -> list[T]:
+        """What the server lists, each item as ``of`` reads it. Raises ApiError, also for what is no
+        list and for an item of another shape."""
+        said = self.look(command, **arguments)
+        try:
+            if isinstance(said, list):
+                return [of(each) for each in said]
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            pass
+        raise unreadable(command)
 
     def change(self, command: str, **arguments: Any) -> Any:
         """What the server says to a command that changes something; None on a dry run, which
         tells the call instead. Raises ApiError."""
         if self._dry_run is None:
-            return self._ask(command, arguments)
+            said = self._ask(command, arguments)
+            if type(said) is int and said != 0 and command not in COUNTS:
+                raise ApiError(command, f"ejabberd says no, and not why ({said})", is_undone=False)
+            return said
         form = self._forms(command)[0]
-        shown = {
-            key: MASK if key in SECRET and value else value
-            for key, value in form.spoken(arguments).items()
-        }
+        shown = masked(form.spoken(arguments), [])
         self._dry_run(f"{form.path} {json.dumps(shown, ensure_ascii=False)}")
         return None
 
@@ -176,55 +197,69 @@ class Api:
     def _send(self, form: Form, arguments: dict[str, Any]) -> Any:
         command = form.path.partition("/")[0]
         try:
-            status, kind, body = self._post(form.path, arguments)
+            answer, body = self._post(form.path, arguments)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             said = f"nothing answers at {self.url} ({_without_address(error)})"
             raise ApiError(command, said, _if_unreachable(error)) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = f"the answer got lost ({type(error).__name__}); it is not known whether it ran"
-            raise ApiError(command, said, is_undone=False) from None
+        except (httpx.LocalProtocolError, UnicodeEncodeError):
+            said = "this cannot be sent over HTTP"
+            raise ApiError(command, said, "look at the values in [ejabberd.service_auth]") from None
+        except httpx.HTTPError as error:
+            said = f"the answer got lost ({type(error).__name__})"
+            raise ApiError(command, said, _if_lost(error), is_undone=False) from None
         if len(body) > MAX_BODY:
-            said = f"the answer is too long, above {MAX_BODY >> 20} MiB"
+            said = f"the answer is longer than {MAX_BODY >> 20} MiB"
             raise ApiError(command, said, is_undone=False)
-        return self._read(command, status, kind, body)
+        return self._read(command, answer, body, arguments)
 
-    def _post(self, path: str, arguments: dict[str, Any]) -> tuple[int, str, bytes]:
-        """The status, the kind of content and the body, of which no more is read than may be.
-
-        A connection that is refused has done nothing, and a server that restarts is soon back:
+    def _post(self, path: str, arguments: dict[str, Any]) -> tuple[httpx.Response, bytes]:
+        """A connection that is refused has done nothing, and a server that restarts is soon back:
         so it is tried for a moment, but not again and again for one that stays away."""
         end = time.monotonic() + AWAY if self._refused < PATIENCE else 0.0
         while True:
             try:
                 with self._http.stream("POST", path, json=arguments) as answer:
                     self._refused = 0
-                    body = bytearray()
-                    for part in answer.iter_bytes():
-                        body += part
-                        if len(body) > MAX_BODY:
-                            break
-                    kind = answer.headers.get("content-type", "no content type")
-                    return answer.status_code, kind, bytes(body)
+                    return answer, self._body(answer)
             except httpx.ConnectError as error:
                 if "refused" not in str(error) or time.monotonic() >= end:
                     self._refused += 1
                     raise
                 time.sleep(BETWEEN)
 
-    def _read(self, command: str, status: int, kind: str, body: bytes) -> Any:
+    def _body(self, answer: httpx.Response) -> bytes:
+        """As it came: what is compressed was not asked for, and may be endless."""
+        due = time.monotonic() + self.settings.timeout
+        body = bytearray()
+        for piece in answer.iter_raw():
+            body += piece
+            if len(body) > MAX_BODY:
+                break
+            if time.monotonic() > due:
+                raise httpx.ReadTimeout("dripping")
+        return bytes(body)
+
+    def _read(
+        self, command: str, answer: httpx.Response, body: bytes, arguments: dict[str, Any]
+    ) -> Any:
+        status = answer.status_code
         try:
             said = json.loads(body)
         except (ValueError, RecursionError):
+            kind = answer.headers.get("content-type", "no content type")[:MAX_SAID]
             raise ApiError(
                 command,
-                f"{self.url} answers with status {status} and {kind}: that is not mod_http_api",
+                f"{self.url} answers with status {status} and {self._masked(kind, arguments)}: "
+                "that is not mod_http_api",
                 f"name its path in ejabberd.api, or serve it there:\n\n{LISTENER}",
                 status=status,
+                # A gateway between may say this of what ejabberd has done.
+                is_undone=300 <= status < 500,
             ) from None
         if status == httpx.codes.OK:
             return said
         text = said.get("message", "") if isinstance(said, dict) else said
-        text = " ".join(str(text).split())[:MAX_SAID]
+        text = self._masked(" ".join(str(text).split()), arguments)[:MAX_SAID]
         raise ApiError(
             command,
             f"ejabberd says: {text or f'status {status}'}",
@@ -235,18 +270,45 @@ class Api:
             is_refused=True,
         )
 
+    def _masked(self, text: str, arguments: dict[str, Any]) -> str:
+        """A text of the server's without what it repeats of the secrets that it was sent."""
+        sent = _secrets(self.settings.service_auth) if self.settings.service_auth else []
+        masked(arguments, sent)
+        for secret in sorted(filter(None, sent), key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
+
     def close(self) -> None:
         self._http.close()
 
 
-@contextmanager
-def understood(command: str) -> Iterator[None]:
-    """Around what reads an answer: one of a shape that nobody knows is an ApiError."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"ejabberd's answer is of a shape that is not known here ({type(error).__name__})"
-        raise ApiError(command, said) from None
+def masked(value: Any, found: list[str]) -> Any:
+    """Arguments or options without the secrets among them, each of which is added to ``found``: a
+    password, a token, and the option of a room that is called ``password``."""
+    if isinstance(value, list):
+        return [masked(each, found) for each in value]
+    if not isinstance(value, dict):
+        return value
+    named = {"value"} if SECRET & {value.get("name"), value.get("option")} else frozenset()
+    secret = {
+        key: said
+        for key, said in value.items()
+        if key in SECRET | named and said not in ("", "none")
+    }
+    found += map(str, secret.values())
+    return {key: MASK if key in secret else masked(said, found) for key, said in value.items()}
+
+
+def unreadable(command: str) -> ApiError:
+    """That an answer is JSON, and yet not what the command answers from 23.01 to 26.07."""
+    return ApiError(command, "ejabberd answers with something that this command is not known for")
+
+
+def _secrets(account: ServiceAuth) -> list[str]:
+    """An account's secret, by itself and as it stands in its header."""
+    plain = [getattr(account, key).get_secret_value() for key in account.secrets]
+    encoded = [value.decode(errors="replace").split(" ")[-1] for _, value in account.headers()]
+    return [*plain, *encoded]
 
 
 _ABOUT_FORM = re.compile(
@@ -263,9 +325,17 @@ def _without_address(error: Exception) -> str:
 
 
 def _if_unreachable(error: Exception) -> str:
+    if "ismatch, certificate is not valid" in str(error):
+        return "write the host in ejabberd.api as the certificate names it"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "name the certificate's authority in [ejabberd.tls] ca_file"
     return f"if ejabberd runs, serve the API there:\n\n{LISTENER}"
+
+
+def _if_lost(error: Exception) -> str:
+    if "certificate required" in str(error).lower() or "handshake failure" in str(error).lower():
+        return "it wants a certificate: name one in [ejabberd.tls] client_cert"
+    return ""
 
 
 def _advice(command: str, status: int, *, is_named: bool) -> str:

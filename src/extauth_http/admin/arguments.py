@@ -1,6 +1,7 @@
 """The arguments of ``extauth-http user`` and ``extauth-http room``."""
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +11,8 @@ from extauth_http.admin.jid import Jid
 from extauth_http.admin.session import Work, run
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_MAX_GRACE = 3600.0  # seconds
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def of_user(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +22,11 @@ def of_user(parser: argparse.ArgumentParser) -> None:
     sessions.add_argument("user", type=_user, metavar="USER@HOST")
     notify = add("notify", user_commands.notify, "a message from the server to every session")
     _many(notify)
-    notify.add_argument("text", type=_text, help="what the user is told")
+    notify.add_argument("text", type=_told, help="what the user is told")
     kick = add("kick", user_commands.kick, "end all sessions, or one")
     _many(kick)
     _ends(kick)
-    kick.add_argument("--resource", metavar="NAME", help="end this session only")
+    kick.add_argument("--resource", type=_told, metavar="NAME", help="end this session only")
     kick.add_argument("--reason", type=_text, default="", help="what the client is told as it ends")
     revoke = add(
         "revoke",
@@ -65,7 +68,7 @@ def of_room(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--host", help="the virtual host, where SERVICE's name does not tell")
     listing = add("list", room_commands.listing, "the rooms that are there")
     listing.add_argument(
-        "service", nargs="?", default="global", metavar="SERVICE", help="default: all"
+        "service", type=_told, nargs="?", default="global", metavar="SERVICE", help="default: all"
     )
     _room(add("show", room_commands.show, "occupants, affiliations and options"))
     invite = add("invite", room_commands.invite, "invite users (XEP-0249)")
@@ -73,7 +76,10 @@ def of_room(parser: argparse.ArgumentParser) -> None:
     _many(invite)
     invite.add_argument("--reason", type=_text, default="", help="what they are told")
     invite.add_argument(
-        "--password", default="", help="the room's password, which goes with the invitation"
+        "--password",
+        type=_text,
+        default="",
+        help="the room's password, which goes with the invitation",
     )
     invite.add_argument("--member", action="store_true", help="make them members, too")
     remove = add(
@@ -90,7 +96,7 @@ def of_room(parser: argparse.ArgumentParser) -> None:
     bans.add_argument("--unban", action="store_true", help="take a ban away, and nothing else")
     nick = add("unregister-nick", room_commands.unregister_nick, "free a registered nick")
     nick.add_argument("user", type=_user, metavar="USER@HOST")
-    nick.add_argument("service", metavar="SERVICE")
+    nick.add_argument("service", type=_told, metavar="SERVICE")
     destroy = add("destroy", room_commands.destroy, "end a room")
     _room(destroy)
     _ends(destroy)
@@ -130,7 +136,11 @@ def _ends(command: argparse.ArgumentParser) -> None:
         "--notify", type=_text, default="", metavar="TEXT", help="tell this first, and wait"
     )
     command.add_argument(
-        "--grace", type=_seconds, default=10.0, metavar="TIME", help="how long; default: 10s"
+        "--grace",
+        type=_seconds,
+        default=10.0,
+        metavar="TIME",
+        help="how long, an hour at most; default: 10s",
     )
 
 
@@ -153,27 +163,34 @@ def _jid(text: str, kind: str) -> Jid:
         raise argparse.ArgumentTypeError(str(why)) from None
 
 
-def _text(text: str) -> str:
-    """What may stand in a stanza: XML 1.0 has no place for most control characters, and a client
-    that is sent one loses its stream."""
-    if not all(letter.isprintable() or letter in "\n\t" or letter >= "\xa0" for letter in text):
-        raise argparse.ArgumentTypeError("expected text without control characters")
-    if any("\ud800" <= letter <= "\udfff" or letter in "\ufffe\uffff" for letter in text):
-        raise argparse.ArgumentTypeError("expected text in UTF-8")
-    return text
-
-
 def _option(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError(
             f"expected NAME=VALUE, such as persistent=true, not {text!r}"
         )
-    return name, value
+    return _text(name), _text(value)
+
+
+def _text(text: str) -> str:
+    """What can stand in a stanza: XML has no place for the other letters (XML 1.0 section 2.2)."""
+    if _NOT_XML.search(text):
+        raise argparse.ArgumentTypeError("expected text without control characters, in UTF-8")
+    return text
+
+
+def _told(text: str) -> str:
+    """The same, and something: an empty name would mean everything, or nothing."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected something, not nothing")
+    return _text(text)
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"expected a time such as 10s or 2m, not {text!r}")
-    return float(found[1]) * _UNITS[found[2]]
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text, re.ASCII)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else math.inf
+    if seconds > _MAX_GRACE:
+        raise argparse.ArgumentTypeError(
+            f"expected a time such as 10s or 2m, an hour at most, not {text!r}"
+        )
+    return seconds

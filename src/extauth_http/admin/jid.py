@@ -20,7 +20,8 @@ class Jid:
     def parse(cls, text: str, kind: str = "USER@HOST") -> Self:
         """Raises ValueError, which says what was expected, for what is no bare JID."""
         user, at, host = text.strip().partition("@")
-        user, host = prepared(user), host.lower().rstrip(".")
+        # nameprep, of a host, maps and normalises as nodeprep does.
+        user, host = prepared(user), prepared(host).rstrip(".")
         if "/" in host:
             raise ValueError(f"expected {kind} without a resource, not {text!r}")
         if not (user and at and host) or not _is_part(user) or not _is_part(host):
@@ -38,4 +39,4 @@ def _is_part(text: str) -> bool:
 
 def bare(full: str) -> str:
     """A full JID without its resource, to be compared with ``str`` of a Jid."""
-    return full.partition("/")[0].lower()
+    return prepared(full.partition("/")[0])

@@ -1,5 +1,6 @@
 """What came of each of many, told truly: done, not done, or not known."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 from extauth_http.admin.api import ApiError
 from extauth_http.admin.jid import Jid
+from extauth_http.admin.notes import NoPlace
 from extauth_http.admin.removal import BanLeft
 from extauth_http.admin.rooms import NoSuchRoom, Unsuitable
 from extauth_http.admin.users import NoSuchUser
@@ -34,7 +36,7 @@ class Outcome:
     advice: str = ""
 
 
-TROUBLE = (ApiError, NoSuchUser, NoSuchRoom, Unsuitable, BanLeft)
+TROUBLE = (ApiError, NoSuchUser, NoSuchRoom, Unsuitable, NoPlace, BanLeft)
 
 
 def trouble(target: object, error: Exception) -> Outcome:
@@ -69,32 +71,41 @@ def each(
     return outcomes, False
 
 
+_COMMENT = re.compile(r"(?:^|\s)#")
+
+
 class BadList(Exception):  # noqa: N818 - it is what the file is
     """A line that is no user, before anything was done."""
 
 
 def listed(text: str, name: str) -> list[Jid]:
-    """The users of a file: a JID a line, ``#`` begins a comment, each user once. Raises BadList."""
+    """The users of a file: a JID a line, each user once. Raises BadList.
+
+    ``#`` begins a comment at the start of a line and after a space: a user's name may hold one.
+    """
     found: dict[Jid, None] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        word = line.partition("#")[0].strip()
+    for number, line in enumerate(text.split("\n"), 1):
+        word = _COMMENT.split(line, maxsplit=1)[0].strip()
         if not word:
             continue
         try:
             found[Jid.parse(word)] = None
-        except ValueError as why:
-            raise BadList(f"{name}:{number}: {why}; nothing was done") from None
+        except ValueError:
+            # Without the line itself: there may be a password behind the name.
+            said = f"{name}:{number}: expected one USER@HOST in a line; nothing was done"
+            raise BadList(said) from None
     if not found:
         raise BadList(f"{name}: there is nobody in it")
     return list(found)
 
 
-def read_list(name: str, standard_input: Callable[[], str]) -> list[Jid]:
+def read_list(name: str, standard_input: Callable[[], bytes]) -> list[Jid]:
     """The users of a file, or of standard input where its name is ``-``. Raises BadList."""
-    if name == "-":
-        return listed(standard_input(), "standard input")
     try:
-        return listed(Path(name).read_text(encoding="utf-8"), name)
+        content = standard_input() if name == "-" else Path(name).read_bytes()
+        name = "standard input" if name == "-" else name
+        # Lists come from other systems as well, with a byte order mark.
+        return listed(content.decode("utf-8-sig"), name)
     except OSError as error:
         raise BadList(f"{name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

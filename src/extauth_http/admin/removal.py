@@ -3,33 +3,31 @@
 Where ``room_admin`` moderates the room, it takes the role away (XEP-0045 section 8.2; the room sees
 status 307). Everywhere else the admin API has one way only: an affiliation of ``outcast``, which
 is a ban (status 301), and then the affiliation that was there before. What must not happen is that
-the ban stays when this program ends in between. So the ban is noted down before it is set, and
-where a note is left behind, the next command about rooms takes that ban away.
+the ban stays when this program ends in between. So the ban is noted down before it is set
+(``notes.py``), and where a note is left behind, the next command that lets somebody into a room or
+takes somebody out takes that ban away.
 """
 
-import fcntl
-import hashlib
-import json
-import os
+import contextlib
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from types import FrameType
-from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from extauth_http.admin import rooms
 from extauth_http.admin.api import Api, ApiError
 from extauth_http.admin.jid import Jid
-from extauth_http.admin.rooms import NoSuchRoom, Occupant, Room, Unsuitable
+from extauth_http.admin.notes import Note, forget, left_behind, made_folder, noted
+from extauth_http.admin.rooms import NoSuchRoom, Occupant, Room
 
 OUTCAST = "outcast"
 TRIES = 5  # to take a ban away again
 BETWEEN = 1.0  # seconds
 SEEN = 2.0  # seconds until a room must have done what it was sent
+MEND = "when ejabberd answers, run: extauth-http room mend"
 
 
 class BanLeft(Exception):  # noqa: N818 - it is what is so
@@ -47,40 +45,10 @@ class Removed:
     was_subscribed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A ban that is to be taken away again, and what is to be put in its place."""
-
-    api: str
-    room: str
-    service: str
-    user: str
-    host: str
-    affiliation: str
-
-    @property
-    def jid(self) -> Jid:
-        return Jid(self.user, self.host)
-
-    @property
-    def place(self) -> Jid:
-        return Jid(self.room, self.service)
-
-    @property
-    def file(self) -> Path:
-        words = "\n".join((self.api, self.room, self.service, self.user, self.host))
-        return folder() / f"{hashlib.sha256(words.encode()).hexdigest()[:24]}.json"
-
-
-def folder() -> Path:
-    """Where notes are kept: ``$XDG_STATE_HOME/extauth-http/bans``, by default in ~/.local/state."""
-    named = Path(os.environ.get("XDG_STATE_HOME", ""))
-    state = named if named.is_absolute() else Path.home() / ".local" / "state"
-    return state / "extauth-http" / "bans"
-
-
 def remove(api: Api, room: Room, jid: Jid, reason: str, *, ban: bool = False) -> Removed:
-    """Raises ApiError, and BanLeft."""
+    """Raises ApiError, BanLeft, and NoPlace before anything is done."""
+    if not (ban or api.is_dry):
+        made_folder()
     there = room.occupants_of(jid)
     nicks = [occupant.nick for occupant in there]
     was_subscribed = str(jid) in room.subscribers
@@ -98,6 +66,9 @@ def remove(api: Api, room: Room, jid: Jid, reason: str, *, ban: bool = False) ->
         return Removed("banned", nicks, OUTCAST, was_subscribed)
     if not there:
         return Removed("was not in the room", [], before, was_subscribed)
+    if before == OUTCAST:  # and in there all the same: a ban is not this command's to take away
+        rooms.set_affiliation(api, room.room, jid, OUTCAST)
+        return Removed("banned", nicks, OUTCAST, was_subscribed)
     if _kick(api, room, there, reason):
         return Removed("kicked", nicks, before, was_subscribed)
     _ban_for_a_moment(api, room.room, jid, before)
@@ -115,11 +86,16 @@ def _kick(api: Api, room: Room, there: list[Occupant], reason: str) -> bool:
     for occupant in there:
         item = f"<item nick={quoteattr(occupant.nick)} role='none'>{why}</item>"
         query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>"
-        api.change(
-            "send_stanza",
-            **{"from": acting[0], "to": str(room.room)},
-            stanza=f"<iq type='set' id='extauth-http'>{query}</iq>",
-        )
+        try:
+            api.change(
+                "send_stanza",
+                **{"from": acting[0], "to": str(room.room)},
+                stanza=f"<iq type='set' id='extauth-http'>{query}</iq>",
+            )
+        except ApiError as error:
+            if error.is_refused:
+                return False
+            raise
     return api.is_dry or _are_gone(api, room.room, {occupant.jid for occupant in there})
 
 
@@ -131,7 +107,13 @@ def _are_gone(api: Api, room: Jid, jids: set[str]) -> bool:
     """The API does not hand on the room's answer: it is seen from who is left."""
     end = time.monotonic() + SEEN
     while time.monotonic() < end:
-        left = {occupant.jid for occupant in rooms.look(api, room).occupants}
+        try:
+            left = {occupant.jid for occupant in rooms.look(api, room).occupants}
+        except NoSuchRoom:  # it ended with them
+            return True
+        except ApiError as error:
+            error.is_undone = False
+            raise
         if not left & jids:
             return True
         time.sleep(0.05)
@@ -139,14 +121,25 @@ def _are_gone(api: Api, room: Jid, jids: set[str]) -> bool:
 
 
 def _ban_for_a_moment(api: Api, room: Jid, jid: Jid, before: str) -> None:
-    note = Note(api.url, room.user, room.host, jid.user, jid.host, before)
     if api.is_dry:
         rooms.set_affiliation(api, room, jid, OUTCAST)
         rooms.set_affiliation(api, room, jid, before)
         return
-    with _noted(note), _signals_wait():
-        rooms.set_affiliation(api, room, jid, OUTCAST)
+    note = Note(api.url, room.user, room.host, jid.user, jid.host, before)
+    with noted(note) as file, _signals_wait():
+        try:
+            rooms.set_affiliation(api, room, jid, OUTCAST)
+        except ApiError as error:
+            if error.is_undone:
+                forget(file)
+            else:
+                # It may be in force, or come into force yet: the note stays.
+                with contextlib.suppress(ApiError):
+                    rooms.set_affiliation(api, room, jid, before)
+                error.advice = f"a ban may be left; {MEND}"
+            raise
         _let_in_again(api, note)
+        forget(file)
 
 
 def _let_in_again(api: Api, note: Note) -> None:
@@ -158,81 +151,41 @@ def _let_in_again(api: Api, note: Note) -> None:
         except ApiError as error:
             why = error.said
         else:
-            note.file.unlink(missing_ok=True)
             return
     raise BanLeft(
         f"{note.jid} is out of {note.place}, but banned: the ban could not be taken away again "
-        f"({why}); when ejabberd answers, run: extauth-http room mend"
+        f"({why}); {MEND}"
     )
 
 
 def mend(api: Api) -> list[str]:
     """Takes away the bans that interrupted removals left on this server, and says which.
 
-    A ban that somebody has changed since is left as it is. Raises ApiError, with the notes kept.
+    A ban that somebody has changed since is left as it is. Raises NoPlace, and ApiError with the
+    notes kept.
     """
     said = []
-    for note in _left_behind(api.url):
+    for note, file in left_behind(api.url):
         try:
             stands = rooms.look(api, note.place).affiliation_of(note.jid) == OUTCAST
         except NoSuchRoom:
             stands = False
         if stands:
             rooms.set_affiliation(api, note.place, note.jid, note.affiliation)
+            took = "would take" if api.is_dry else "took"
             said.append(
-                f"took away the ban of {note.jid} from {note.place}, which an interrupted removal "
-                "had left"
+                f"{took} away the ban of {note.jid} from {note.place}, which an interrupted "
+                "removal had left"
             )
         if not api.is_dry:
-            note.file.unlink(missing_ok=True)
+            forget(file)
     return said
-
-
-def _left_behind(url: str) -> Iterator[Note]:
-    """The notes about a server that no running program holds."""
-    for file in sorted(folder().glob("*.json")):
-        try:
-            with file.open("rb+") as opened:
-                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                note = Note(**json.loads(opened.read()))
-        except (OSError, ValueError, TypeError):  # held, gone, or none of ours
-            continue
-        if note.api == url:
-            yield note
-
-
-@contextmanager
-def _noted(note: Note) -> Iterator[None]:
-    """On disk before the ban is set, and held as long as this program takes care of it."""
-    with _written(note):
-        try:
-            yield
-        except ApiError as error:
-            if error.is_undone:
-                note.file.unlink(missing_ok=True)
-            raise
-
-
-def _written(note: Note) -> IO[str]:
-    """The note's file, held as long as it is open. Raises Unsuitable where it cannot be written."""
-    try:
-        note.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = note.file.open("w", encoding="utf-8")
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        json.dump(asdict(note), opened)
-        opened.flush()
-        os.fsync(opened.fileno())
-    except OSError as error:
-        raise Unsuitable(
-            f"{note.jid} was not removed: the ban that it takes for a moment cannot be noted down "
-            f"in {folder()} ({error.strerror}); name another place in $XDG_STATE_HOME"
-        ) from None
-    return opened
 
 
 @contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Ctrl-C and a polite end come when the ban is gone again."""
+    """Ctrl-C and a polite end come when the ban is gone again; where it is not, what is to be said
+    of that ends the program."""
     came: list[int] = []
 
     def later(number: int, _: FrameType | None) -> None:
@@ -245,5 +198,5 @@ def _signals_wait() -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
-        for number in came:
-            signal.raise_signal(number)
+    for number in came:
+        signal.raise_signal(number)

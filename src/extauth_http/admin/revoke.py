@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from extauth_http.admin import users
-from extauth_http.admin.api import Api, ApiError, understood
+from extauth_http.admin.api import Api, ApiError
 from extauth_http.admin.jid import Jid, bare
+from extauth_http.admin.visible import visible
 from extauth_http.command import Command, Operation
 from extauth_http.decide import Decider
 from extauth_http.verdict import Verdict
@@ -83,21 +84,22 @@ def end(api: Api, jid: Jid) -> list[Step]:
 def look_again(api: Api, jid: Jid) -> Step:
     """What is left, now and when whoever may come back has had the time to."""
     what = "afterwards"
-    left = users.sessions(api, jid)
-    if not left:
-        time.sleep(BACK_AGAIN)
+    try:
         left = users.sessions(api, jid)
+        if not left:
+            time.sleep(BACK_AGAIN)
+            left = users.sessions(api, jid)
+    except ApiError as error:
+        return Step(what, Came.IMPOSSIBLE, f"who is on could not be looked at: {error}")
     if not left:
         try:
             tokens = len(_tokens(api, jid))
-        except ApiError as error:
-            if not error.is_refused:
-                raise
+        except ApiError:
             return Step(what, Came.DONE, "no session")
         if not tokens:
             return Step(what, Came.DONE, "no session, no OAuth token")
         return Step(what, Came.FAILED, f"no session, but an OAuth token is left ({tokens})")
-    where = ", ".join(f"{session.resource} from {session.ip}" for session in left)
+    where = ", ".join(f"{visible(session.resource)} from {session.ip}" for session in left)
     return Step(
         what,
         Came.FAILED,
@@ -109,7 +111,13 @@ def look_again(api: Api, jid: Jid) -> Step:
 def _cache(api: Api, *, keep_caches: bool) -> Step:
     if keep_caches:
         return Step("login cache", Came.SKIPPED, "--keep-caches")
-    api.change("clear_cache")
+    try:
+        api.change("clear_cache")
+    except ApiError as error:
+        if not error.is_refused:
+            raise
+        # The sessions end all the same.
+        return Step("login cache", Came.IMPOSSIBLE, f"ejabberd would not: {error}")
     return Step(
         "login cache",
         Came.DONE,
@@ -120,24 +128,21 @@ def _cache(api: Api, *, keep_caches: bool) -> Step:
 def _oauth(api: Api, jid: Jid) -> Step:
     what = "OAuth tokens"
     try:
-        listed = api.look("oauth_list_tokens")
-        with understood("oauth_list_tokens"):
-            tokens = [str(each["token"]) for each in listed if bare(str(each["user"])) == str(jid)]
+        tokens = _tokens(api, jid)
+        for token in tokens:
+            api.change("oauth_revoke_token", token=token)
     except ApiError as error:
         if not error.is_refused:
             raise
-        return Step(what, Came.IMPOSSIBLE, f"ejabberd does not list them ({error.said})")
-    for token in tokens:
-        api.change("oauth_revoke_token", token=token)
+        return Step(what, Came.IMPOSSIBLE, f"ejabberd would not: {error}")
     if not tokens:
         return Step(what, Came.NOTHING_THERE, "none that ejabberd lists")
     return Step(what, Came.DONE, f"{len(tokens)} revoked")
 
 
 def _tokens(api: Api, jid: Jid) -> list[str]:
-    listed = api.look("oauth_list_tokens")
-    with understood("oauth_list_tokens"):
-        return [str(each["token"]) for each in listed if bare(str(each["user"])) == str(jid)]
+    listed = api.listed("oauth_list_tokens", lambda one: (str(one["user"]), str(one["token"])))
+    return [token for user, token in listed if bare(user) == str(jid)]
 
 
 def _fast(api: Api, ended: int) -> Step:

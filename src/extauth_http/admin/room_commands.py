@@ -6,11 +6,13 @@ import time
 from extauth_http.admin import removal, rooms, users
 from extauth_http.admin.api import Api, ApiError
 from extauth_http.admin.jid import Jid
+from extauth_http.admin.notes import NoPlace
 from extauth_http.admin.outcome import Outcome, State, each
 from extauth_http.admin.removal import Removed
 from extauth_http.admin.rooms import NoSuchRoom, Room
 from extauth_http.admin.screen import Screen
 from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, agreed, targets_of
+from extauth_http.admin.visible import visible
 
 BANS_HOLD = (24, 12)
 """The release from which on a ban was seen to keep out somebody who was a member before; 23.01 was
@@ -62,7 +64,7 @@ def show(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
             [(one.jid, one.affiliation, one.reason) for one in room.affiliations],
         ),
         (("subscribed",), [(one,) for one in room.subscribers]),
-        (("option", "value"), list((room.options or {}).items())),
+        (("option", "value"), list((room.shown_options or {}).items())),
     ):
         if rows:
             screen.result("", None)
@@ -74,6 +76,7 @@ def show(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
 
 def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``room invite``: everybody is looked at before anybody is invited."""
+    _mend(api, screen)
     room = rooms.look(api, arguments.room)
     jids = targets_of(arguments)
     served = users.hosts(api)
@@ -165,7 +168,12 @@ def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     rooms.destroy(api, room.room)
     if api.is_dry:
         return GOOD
-    if rooms.exists(api, room.room):
+    try:
+        is_there = rooms.exists(api, room.room)
+    except ApiError as error:
+        error.is_undone = False
+        raise
+    if is_there:
         raise ApiError("destroy_room", "ejabberd says yes, and the room is still there")
     said = f"destroyed; {count} were in it"
     return screen.outcomes([Outcome(str(room.room), State.DONE, said, {"occupants": count})])
@@ -179,8 +187,12 @@ def mend(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
 
 
 def _mend(api: Api, screen: Screen) -> None:
-    for said in removal.mend(api):
-        screen.note(said)
+    """By the way: what cannot be mended keeps nobody from anything else."""
+    try:
+        for said in removal.mend(api):
+            screen.note(said)
+    except (ApiError, NoPlace) as error:
+        screen.note(f"bans that an interrupted removal may have left were not looked at: {error}")
 
 
 def _must_be_known(api: Api, room: Room, jids: list[Jid]) -> None:
@@ -196,7 +208,7 @@ def _question(arguments: argparse.Namespace, room: Room, jids: list[Jid]) -> str
     what = "Ban" if arguments.ban else "Remove"
     if len(jids) > 1:
         return f"{what} {len(jids)} users from {room.room}?"
-    nicks = ", ".join(occupant.nick for occupant in room.occupants_of(jids[0]))
+    nicks = ", ".join(visible(occupant.nick) for occupant in room.occupants_of(jids[0]))
     return f"{what} {jids[0]}{f' ({nicks})' if nicks else ''} from {room.room}?"
 
 
@@ -247,5 +259,5 @@ def _facts(room: Room) -> dict[str, object]:
             for one in room.affiliations
         ],
         "subscribers": room.subscribers,
-        "options": room.options,
+        "options": room.shown_options,
     }

@@ -1,9 +1,11 @@
 """Rooms: made, shown, opened to somebody, ended. ``removal.py`` takes people out of them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from extauth_http.admin.api import Api, ApiError, understood
+from extauth_http.admin.api import Api, ApiError, masked, unreadable
 from extauth_http.admin.jid import Jid, bare
 
 
@@ -35,6 +37,11 @@ class Room:
     subscribers: list[str]
     options: dict[str, str] | None
 
+    @property
+    def shown_options(self) -> dict[str, str] | None:
+        """The options, the room's password masked."""
+        return None if self.options is None else masked(self.options, [])
+
     def occupants_of(self, jid: Jid) -> list[Occupant]:
         return [occupant for occupant in self.occupants if bare(occupant.jid) == str(jid)]
 
@@ -49,42 +56,40 @@ class NoSuchRoom(Exception):  # noqa: N818 - it is what ejabberd said
 
 
 class Unsuitable(Exception):  # noqa: N818 - reads as what it is
-    """What was asked for cannot be done to this room, and nothing was."""
+    """What was asked for cannot be done to this room; what there is of it all the same is said."""
 
 
 def online(api: Api, service: str) -> list[tuple[str, int]]:
     """The rooms of a service, or of all with ``global``, each with its number of occupants."""
     try:
-        said = api.look("muc_online_rooms_by_regex", service=service, regex=".*")
+        found = api.listed(
+            "muc_online_rooms_by_regex",
+            lambda each: (str(each["jid"]), int(each["participants"])),
+            service=service,
+            regex=".*",
+        )
     except ApiError as error:
         if error.is_refused and _is_about_service(error):
             raise NoSuchRoom(f"{service} is no MUC service of this server") from None
         raise
-    with understood("muc_online_rooms_by_regex"):
-        return sorted((str(each["jid"]), int(each["participants"])) for each in said)
+    return sorted(found)
 
 
 def look(api: Api, room: Jid) -> Room:
     """Raises NoSuchRoom, and ApiError."""
     place = {"room": room.user, "service": room.host}
     try:
-        affiliations = api.look("get_room_affiliations", **place)
-        occupants = api.look("get_room_occupants", **place)
-        subscribers = api.look("get_subscribers", **place)
+        affiliations = api.listed("get_room_affiliations", _affiliation, **place)
+        occupants = api.listed("get_room_occupants", _occupant, **place)
+        subscribers = api.listed("get_subscribers", str, **place)
     except ApiError as error:
-        if error.is_refused and error.status in (400, 500):
+        if error.is_refused and _NO_ROOM.search(error.said):
             raise NoSuchRoom(
                 f"there is no room {room}: {error.said}; `extauth-http room list` shows those "
                 "that there are"
             ) from None
         raise
-    with understood("get_room_occupants"):
-        there = [Occupant(str(one["jid"]), one["nick"], one["role"]) for one in occupants]
-    with understood("get_room_affiliations"):
-        affiliated = [_affiliation(one) for one in affiliations]
-    with understood("get_subscribers"):
-        subscribed = [str(one) for one in subscribers]
-    return Room(room, there, affiliated, subscribed, _options(api, room))
+    return Room(room, occupants, affiliations, subscribers, _options(api, room))
 
 
 def _options(api: Api, room: Jid) -> dict[str, str] | None:
@@ -95,8 +100,10 @@ def _options(api: Api, room: Jid) -> dict[str, str] | None:
         if error.is_refused:
             return None
         raise
-    with understood("get_room_options"):
-        return {str(name): str(value) for name, value in sorted(_pairs(said).items())}
+    try:
+        return dict(sorted(_pairs(said)))
+    except (KeyError, TypeError):
+        raise unreadable("get_room_options") from None
 
 
 def exists(api: Api, room: Jid) -> bool:
@@ -132,12 +139,19 @@ def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room |
         raise
     if api.is_dry:
         return None
-    made = look(api, room)
     try:
+        made = look(api, room)
         _must_be(api, made, options)
-    except Unsuitable:
-        destroy(api, room)
+    except Unsuitable as why:
+        try:
+            destroy(api, room)
+        except ApiError as error:
+            raise Unsuitable(f"{why}; and it could not be taken away again: {error}") from None
         raise
+    except (ApiError, NoSuchRoom) as error:
+        raise Unsuitable(
+            f"{room} was made, but whether it is as it was asked for is not known: {error}"
+        ) from None
     return made
 
 
@@ -162,7 +176,7 @@ def _must_be(api: Api, made: Room, options: Mapping[str, str]) -> None:
     if wrong:
         raise Unsuitable(
             f"{made.room} was not made: ejabberd would make of it "
-            f"{', '.join(f'{name}={made.options[name]}' for name in wrong)}"
+            f"{', '.join(f'{name}={masked(made.options, [])[name]}' for name in wrong)}"
         )
 
 
@@ -216,10 +230,13 @@ def registered_nick(api: Api, jid: Jid, service: str) -> str | None:
     try:
         said = api.look("muc_get_registered_nick", user=jid.user, host=jid.host, service=service)
     except ApiError as error:
+        # Of a server that does not tell its release, or of no MUC service.
         if error.is_refused:
             return None
         raise
-    return str(said)
+    if not isinstance(said, str):
+        raise unreadable("muc_get_registered_nick")
+    return said
 
 
 def unregister_nick(api: Api, jid: Jid, service: str) -> None:
@@ -249,14 +266,22 @@ def destroy(api: Api, room: Jid) -> None:
 
 def _affiliation(said: Mapping[str, str]) -> Affiliation:
     jid = said["jid"] if "jid" in said else f"{said['username']}@{said['domain']}".lstrip("@")
-    return Affiliation(jid, said["affiliation"], said["reason"])
+    return Affiliation(str(jid), str(said["affiliation"]), str(said["reason"]))
 
 
-def _pairs(options: object) -> dict[str, str]:
-    """Options as an object, also where a server tells them as a list."""
-    if isinstance(options, list):
-        return {each["name"]: each["value"] for each in options}
-    return dict(options) if isinstance(options, dict) else {}
+def _occupant(said: Mapping[str, str]) -> Occupant:
+    return Occupant(str(said["jid"]), str(said["nick"]), str(said["role"]))
+
+
+def _pairs(options: Any) -> list[tuple[str, str]]:
+    """Options as they are told: as a list, or as an object. Raises KeyError and TypeError."""
+    if isinstance(options, dict):
+        return [(name, str(value)) for name, value in options.items()]
+    return [(str(each["name"]), str(each["value"])) for each in options]
+
+
+_NO_ROOM = re.compile("room does not exist|room_not_found|'service'", re.IGNORECASE)
+"""Said of a room or a service that is not there. Other errors say nothing about whether it is."""
 
 
 def _is_about_service(error: ApiError) -> bool:

@@ -1,5 +1,5 @@
-"""What the operator sees and is asked. What is shown of others' making holds no markup and no
-control character: a resource or a nick is whatever its owner chose."""
+"""What the operator sees and is asked. Nothing of it is taken for markup or for a terminal's
+command; JSON is plain ASCII for the same reason."""
 
 import json
 import sys
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from extauth_http.admin.outcome import Outcome, State
+from extauth_http.admin.visible import visible
 
 T = TypeVar("T")
 BAR_FROM = 5  # targets
@@ -36,20 +37,20 @@ class Screen:
     def result(self, text: str, facts: Any) -> None:
         """Facts as JSON, or else text."""
         if self.as_json:
-            print(json.dumps(facts, ensure_ascii=False))
+            print(json.dumps(facts), flush=True)
         else:
             self._out.print(Text(harmless(text)))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], facts: Any) -> None:
         """Facts as JSON, or else a table, as wide as it has to be."""
         if self.as_json:
-            print(json.dumps(facts, ensure_ascii=False))
+            print(json.dumps(facts), flush=True)
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(column, no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(harmless(str(cell))) for cell in row))
+            table.add_row(*(Text(visible(str(cell))) for cell in row))
         width = self._out.measure(table).maximum
         self._out.print(table, width=max(width, 1), crop=False, soft_wrap=True)
 
@@ -61,7 +62,7 @@ class Screen:
                 {"target": each.target, "state": each.state.value, "said": each.said, **each.facts}
                 for each in outcomes
             ]
-            print(json.dumps({**facts, "outcomes": told}, ensure_ascii=False))
+            print(json.dumps({**facts, "outcomes": told}), flush=True)
         elif len(outcomes) == 1:
             self._line(outcomes[0])
         else:
@@ -97,9 +98,9 @@ class Screen:
 
     def agrees(self, question: str) -> bool:
         """Whether the operator says yes at the terminal. Raises NobodyToAsk where there is none."""
-        if not sys.stdin.isatty():
+        if not (sys.stdin and sys.stdin.isatty()):
             raise NobodyToAsk(f"{question} There is no terminal to ask at: add --yes")
-        self._err.print(Text(harmless(f"{question} [y/N] ")), end="")
+        self._err.print(Text(visible(f"{question} [y/N] ")), end="")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -108,5 +109,5 @@ class NobodyToAsk(Exception):  # noqa: N818 - it is what is so
 
 
 def harmless(text: str) -> str:
-    """A text without what a terminal would take for a command."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in text)
+    """A text of several lines, each of them fit to be shown."""
+    return "\n".join(map(visible, text.split("\n")))

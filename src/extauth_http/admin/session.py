@@ -1,6 +1,7 @@
 """What each admin command begins with, and how each ends: the server it talks to and the screen."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +21,10 @@ Work = Callable[[argparse.Namespace, Api, Screen], int]
 def run(arguments: argparse.Namespace, work: Work) -> int:
     """Does a command's work and gives its exit code: 0 done, 1 not all is done or known to be, 2
     nothing could be begun, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What was done is told also where the terminal cannot show each letter of it.
+            stream.reconfigure(errors="backslashreplace")
     screen = Screen(as_json=arguments.json)
     try:
         configured = settings.load(config_file(arguments.config))
@@ -39,8 +44,9 @@ def run(arguments: argparse.Namespace, work: Work) -> int:
         return _end(screen, str(error), BAD, advice)
     except KeyboardInterrupt:
         return _end(screen, "interrupted", INTERRUPTED)
-    except BrokenPipeError:  # who reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except BrokenPipeError:
+        # Nobody reads any more; Python's own last flush shall not complain of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
         return BAD
     finally:
         api.close()
@@ -60,10 +66,15 @@ def targets_of(arguments: argparse.Namespace) -> list[Jid]:
     if named and arguments.source:
         raise BadList("expected users, or --from FILE, not both")
     if arguments.source:
-        return read_list(arguments.source, sys.stdin.read)
+        return read_list(arguments.source, standard_input)
     if not named:
         raise BadList("expected USER@HOST, or --from FILE with one a line")
     return named
+
+
+def standard_input() -> bytes:
+    """Everything on standard input, as a list of users may come."""
+    return sys.stdin.buffer.read() if sys.stdin else b""
 
 
 def _end(screen: Screen, text: str, code: int, advice: str = "") -> int:

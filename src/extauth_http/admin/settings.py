@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import SettingsError
 
 from extauth_http.admin.jid import Jid
 from extauth_http.backends import Url
 from extauth_http.service_auth import Section, ServiceAuth, service_auth_of_kind
-from extauth_http.settings import BadSettings, FileAndEnvironment, is_loopback, sentences
+from extauth_http.settings import PREFIX, BadSettings, FileAndEnvironment, is_loopback, sentences
 from extauth_http.tls import Tls
 
 EXAMPLE = '[ejabberd]\napi = "http://127.0.0.1:5443/api"'
@@ -62,6 +63,8 @@ def load(file: Path | None) -> EjabberdSettings:
         raise BadSettings([f"{file}: not TOML: {error}"]) from None
     try:
         table = _File(**{"ejabberd": data["ejabberd"]} if "ejabberd" in data else {}).ejabberd
+    except SettingsError:
+        raise BadSettings([f"environment variable {PREFIX}EJABBERD: expected JSON"]) from None
     except ValidationError as error:
         raise BadSettings(sentences(file, error)) from None
     if not table and "ejabberd" not in data:

@@ -14,6 +14,7 @@ from extauth_http.admin.revoke import Came, Step, StillGood
 from extauth_http.admin.screen import Screen
 from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, UNUSABLE, agreed, targets_of
 from extauth_http.admin.users import Session
+from extauth_http.admin.visible import visible
 from extauth_http.decide import Decider
 from extauth_http.settings import BadSettings, config_file, load
 
@@ -86,8 +87,10 @@ def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         raise BadList("--resource: expected one user with it")
     users.must_be_served(targets, users.hosts(api))
     on, failed = _look(api, targets, screen)
+    if not on:
+        return screen.outcomes(list(failed.values()))
     if arguments.resource:
-        return _kick_one(arguments, api, screen, on, failed)
+        return _kick_one(arguments, api, screen, on)
     if not agreed(arguments, api, screen, _question(on)):
         return BAD
     _tell_and_wait(arguments, api, screen, on)
@@ -107,7 +110,11 @@ def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         return Outcome(str(jid), State.DONE, said, {"ended": count})
 
     outcomes, is_interrupted = each(targets, step, screen.bar("ending sessions"))
-    code = screen.outcomes([_settled(api, each) for each in outcomes])
+    try:
+        outcomes = [_settled(api, each) for each in outcomes]
+    except KeyboardInterrupt:
+        is_interrupted = True
+    code = screen.outcomes(outcomes)
     return INTERRUPTED if is_interrupted else code
 
 
@@ -125,6 +132,8 @@ def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
             screen.note(f"extauth-http: {why}; nothing was done")
             return BAD if isinstance(why, StillGood) else UNUSABLE
     on, failed = _look(api, targets, screen)
+    if not on:
+        return screen.outcomes(list(failed.values()))
     if not agreed(arguments, api, screen, _question(on)):
         return BAD
     _tell_and_wait(arguments, api, screen, on)
@@ -162,7 +171,7 @@ def _look(api: Api, targets: Sequence[Jid], screen: Screen) -> tuple[On, dict[Ji
 def _question(on: On) -> str:
     if len(on) == 1:
         ((jid, open_ones),) = on.items()
-        where = ", ".join(f"{session.resource} from {session.ip}" for session in open_ones)
+        where = ", ".join(f"{visible(session.resource)} from {session.ip}" for session in open_ones)
         return f"End {_count(open_ones)} of {jid}{f' ({where})' if where else ''}?"
     total = sum(map(len, on.values()))
     return f"End {_sessions(total)} of {len(on)} users?"
@@ -187,14 +196,11 @@ def _kick_one(
     api: Api,
     screen: Screen,
     on: On,
-    failed: dict[Jid, Outcome],
 ) -> int:
-    if failed:
-        return screen.outcomes(list(failed.values()))
     ((jid, open_ones),) = on.items()
     resources = _resources(open_ones)
     if arguments.resource not in resources:
-        listed = ", ".join(resources) or "none"
+        listed = ", ".join(map(visible, resources)) or "none"
         said = f"has no session {arguments.resource!r}; it has: {listed}"
         return screen.outcomes([Outcome(str(jid), State.NOT_DONE, said)])
     if not agreed(arguments, api, screen, f"End the session {jid}/{arguments.resource}?"):
@@ -202,7 +208,7 @@ def _kick_one(
     chosen = [session for session in open_ones if session.resource == arguments.resource]
     _tell_and_wait(arguments, api, screen, {jid: chosen})
     users.kick_one(api, jid, arguments.resource, arguments.reason)
-    said = f"session {arguments.resource} {'would be ended' if api.is_dry else 'ended'}"
+    said = f"session {visible(arguments.resource)} {'would be ended' if api.is_dry else 'ended'}"
     return screen.outcomes([Outcome(str(jid), State.DONE, said, {"ended": 1})])
 
 
@@ -222,17 +228,28 @@ def _settled(api: Api, outcome: Outcome) -> Outcome:
 
 def _verify(arguments: argparse.Namespace, jid: Jid) -> Step:
     """Raises StillGood, and BadSettings."""
-    if sys.stdin.isatty():
-        password = getpass.getpass(f"The credential of {jid} that is revoked: ")
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        password = _credential(jid)
+    except UnicodeDecodeError:
+        raise StillGood("the credential that was given is not UTF-8 text") from None
     if not password:
         raise StillGood("no credential was given; it is asked for, or read from standard input")
-    decider = Decider(load(config_file(arguments.config)))
+    settings = load(config_file(arguments.config))
+    try:
+        decider = Decider(settings)
+    except Exception as error:  # noqa: BLE001 - a backend may do anything
+        raise BadSettings([f"the backend cannot be asked: {type(error).__name__}"]) from None
     try:
         return revoke.verify(decider, jid, password)
     finally:
         decider.close()
+
+
+def _credential(jid: Jid) -> str:
+    """From the terminal, or the first line of standard input. Raises UnicodeDecodeError."""
+    if sys.stdin and sys.stdin.isatty():
+        return getpass.getpass(f"The credential of {jid} that is revoked: ")
+    return sys.stdin.buffer.readline().rstrip(b"\r\n").decode() if sys.stdin else ""
 
 
 def _revoked(jid: Jid, steps: list[Step]) -> Outcome:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from extauth_http.admin.api import Api, ApiError, understood
+from extauth_http.admin.api import Api, ApiError, unreadable
 from extauth_http.admin.jid import Jid
 from extauth_http.admin.releases import number
 
@@ -30,29 +31,26 @@ class NoSuchUser(Exception):  # noqa: N818 - it is what ejabberd said
 def sessions(api: Api, jid: Jid) -> list[Session]:
     """Everything a user is on with, newest first. Raises ApiError."""
     now = datetime.now(UTC).replace(microsecond=0)
-    said = api.look("user_sessions_info", user=jid.user, host=jid.host)
-    with understood("user_sessions_info"):
-        found = [
-            Session(
-                resource=str(each["resource"]),
-                connection=str(each["connection"]),
-                ip=str(each["ip"]).removeprefix("::ffff:").removeprefix("::FFFF:"),
-                port=int(each["port"]),
-                since=now - timedelta(seconds=int(each["uptime"])),
-                priority=int(each["priority"]),
-                status=" ".join(filter(None, (str(each["status"]), str(each["statustext"])))),
-                node=str(each["node"]),
-            )
-            for each in said
-        ]
+
+    def session(said: Any) -> Session:
+        return Session(
+            resource=str(said["resource"]),
+            connection=str(said["connection"]),
+            ip=str(said["ip"]).removeprefix("::ffff:").removeprefix("::FFFF:"),
+            port=int(said["port"]),
+            since=now - timedelta(seconds=int(said["uptime"])),
+            priority=int(said["priority"]),
+            status=" ".join(filter(None, (str(said["status"]), str(said["statustext"])))),
+            node=str(said["node"]),
+        )
+
+    found = api.listed("user_sessions_info", session, user=jid.user, host=jid.host)
     return sorted(found, key=lambda session: session.since, reverse=True)
 
 
 def hosts(api: Api) -> list[str]:
     """The virtual hosts that the server has. Raises ApiError."""
-    said = api.look("registered_vhosts")
-    with understood("registered_vhosts"):
-        return [str(host) for host in said]
+    return api.listed("registered_vhosts", str)
 
 
 def must_be_known(api: Api, jid: Jid) -> None:
@@ -74,14 +72,18 @@ def must_be_served(jids: list[Jid], served: list[str]) -> None:
 
 def tell(api: Api, jid: Jid, resources: list[str], text: str) -> None:
     """A message from the host itself to each of the sessions, none of which is stored for later."""
-    for resource in resources:
-        api.change(
-            "send_message",
-            type="normal",
-            **{"from": jid.host, "to": f"{jid}/{resource}"},
-            subject="",
-            body=text,
-        )
+    for told, resource in enumerate(resources):
+        try:
+            api.change(
+                "send_message",
+                type="normal",
+                **{"from": jid.host, "to": f"{jid}/{resource}"},
+                subject="",
+                body=text,
+            )
+        except ApiError as error:
+            error.is_undone = error.is_undone and not told
+            raise
 
 
 def kick(api: Api, jid: Jid) -> int | None:
@@ -91,7 +93,9 @@ def kick(api: Api, jid: Jid) -> int | None:
         return None
     count = number(said)
     if count is None:
-        raise ApiError("kick_user", f"not a count: {said}", is_undone=False)
+        error = unreadable("kick_user")
+        error.is_undone = False
+        raise error
     return count
 
 
