@@ -2,15 +2,19 @@
 
 import base64
 import json
+import time
 from urllib.parse import quote
 
 import pytest
 
+from extauth_http.backends import BackendSettings
 from extauth_http.check import backend
 from extauth_http.check.login import Login
 from extauth_http.check.report import as_json
-from extauth_http.check.shown import MASK
+from extauth_http.check.shown import MASK, Asked, ShownHttp
+from extauth_http.http import Endpoint
 from extauth_http.settings import Settings
+from extauth_http.verdict import Undecided
 from tests.credentials import CREDENTIALS, PASSWORD, shown
 from tests.integration.service import Service, answering, http
 
@@ -28,6 +32,8 @@ REFLECTING = [
     http(200, json.dumps({"result": True, "user": PASSWORD}), TYPE),
     http(200, "true", f"Content-Type: {LATIN}"),
     http(200, "true", f"Content-Type: application/{LATIN}+json"),
+    http(200, "true", "Content-Type: hunter2"),
+    http(200, "true", "Content-Type: application/hunter2+json; charset=utf-8"),
     http(200, "true", TYPE, f"X-Password: {LATIN}"),
     http(200, PASSWORD, TYPE),
     http(200, f"{LATIN}=1", TYPE),
@@ -85,6 +91,16 @@ def test_what_was_sent_and_came_back_can_be_read() -> None:
     sent = f'{{"user": "alice", "host": "example.org", "password": "{MASK}"}}'
     assert f"sent POST {service.url}/auth {sent}" in told
     assert f'came back 200 application/json: {{"result": true, "{MASK}": "{MASK}"}}' in told
+
+
+def test_a_path_that_a_backend_of_its_own_makes_is_masked() -> None:
+    asked: list[Asked] = []
+    http = ShownHttp(BackendSettings(kind="own"), {"alice"}, asked)
+    url = Endpoint.parse("http://127.0.0.1:1/auth/alice/hunter2?p=hunter2")
+    with pytest.raises(Undecided):
+        http.ask(url, b"GET", [], b"", due=time.monotonic() + 5, may_repeat=False)
+    sent = f"GET http://127.0.0.1:1/auth/alice/{MASK}?{MASK}"
+    assert asked == [Asked(sent, "no answer")]
 
 
 def test_the_credentials_are_those_that_the_whole_run_looks_for() -> None:
