@@ -243,9 +243,8 @@ def test_at_a_terminal_the_password_is_asked_for_and_not_echoed(yml: Path) -> No
 EVIL = r"""
 hosts: ["a\e[31m\e]0;x\a.org", "[red]b.org[/red]"]
 auth_method: [external, "\e[2J", "[bold]x[/bold]"]
-auth_use_cache: "\x9b2J"
+disable_sasl_mechanisms: ["\x9b2J"]
 extauth_program: "/nowhere/[link=x]\e[31m"
-extauth_instances: "\e[5m"
 """
 
 
