@@ -156,6 +156,18 @@ def test_sessions_are_shown_as_a_table_and_as_json(
     assert facts["sessions"][0]["since"].endswith("+00:00")
 
 
+def test_a_table_is_as_wide_as_it_has_to_be(
+    config: str, scripted: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resource = "Some-Client." + "x" * 300  # to be copied into --resource
+    scripted.answers["user_sessions_info"] = [{**SESSION, "resource": resource}]
+    assert main(["--config", config, "user", "sessions", "alice@example.org"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert resource in lines[1]
+    assert "available" in lines[1]
+
+
 NASTY = "[red]x[/red]\x1b[2J\u202eevil\nline"
 
 

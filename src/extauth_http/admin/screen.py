@@ -16,6 +16,7 @@ from extauth_http.admin.visible import visible
 
 T = TypeVar("T")
 BAR_FROM = 5  # targets
+_WIDE = 1_000_000  # columns
 MARKS = {State.DONE: "✔", State.NOT_DONE: "✘", State.NOT_KNOWN: "?"}
 
 
@@ -51,8 +52,8 @@ class Screen:
             table.add_column(column, no_wrap=True)
         for row in rows:
             table.add_row(*(Text(visible(str(cell))) for cell in row))
-        width = self._out.measure(table).maximum
-        self._out.print(table, width=max(width, 1), crop=False, soft_wrap=True)
+        # What is cut off cannot be copied into the next command.
+        Console(highlight=False, width=_WIDE).print(table)
 
     def outcomes(self, outcomes: Sequence[Outcome], **facts: Any) -> int:
         """Tells what came of each, and gives the exit code: 0 where all is done."""
