@@ -17,16 +17,18 @@ import contextlib
 import getpass
 import hashlib
 import hmac
+import json
 import logging
 import os
+import re
 import secrets
 import socket
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import argon2
 import uvicorn
@@ -38,10 +40,16 @@ from starlette.routing import Route
 
 TOKEN_PREFIX = "xt_"  # noqa: S105 - how a token is told from a password
 MAX_REQUEST = 128 * 1024
+MAX_SECONDS = 10.0
+"""For a whole request to arrive."""
+
+LOG = logging.getLogger("token_service")
 
 PASSWORDS = argon2.PasswordHasher()
 NOBODY = PASSWORDS.hash("nobody")
 """Stands in for the password of an unknown user, so that the time does not tell who exists."""
+HASHING = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""Each hash takes 64 MiB: a storm of logins must not take that forty times at once."""
 
 SCHEMA = """
 create table if not exists users (jid text primary key, password text not null);
@@ -60,6 +68,8 @@ class Store:
         self.file = file
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         with self._open() as database:
+            # Who reads does not wait for who writes.
+            database.execute("pragma journal_mode = wal")
             database.executescript(SCHEMA)
 
     @contextlib.contextmanager
@@ -77,20 +87,21 @@ class Store:
             return bool(database.execute("select 1 from users where jid = ?", [jid]).fetchone())
 
     def add(self, jid: str, password: str) -> bool:
-        """False where the user exists already."""
+        """False where the user exists already. Raises BadPassword."""
+        hashed = _hash_password(password)
         with self._open() as database:
-            added = database.execute(
-                "insert or ignore into users values (?, ?)", [jid, PASSWORDS.hash(password)]
-            )
+            added = database.execute("insert or ignore into users values (?, ?)", [jid, hashed])
             return added.rowcount == 1
 
     def set_password(self, jid: str, password: str) -> bool:
-        """Also ends all tokens: who changes a password wants everybody else out."""
+        """Also ends all tokens: who changes a password wants everybody else out.
+
+        False where there is no such user. Raises BadPassword.
+        """
+        hashed = _hash_password(password)
         with self._open() as database:
             database.execute("delete from tokens where jid = ?", [jid])
-            changed = database.execute(
-                "update users set password = ? where jid = ?", [PASSWORDS.hash(password), jid]
-            )
+            changed = database.execute("update users set password = ? where jid = ?", [hashed, jid])
             return changed.rowcount == 1
 
     def remove(self, jid: str) -> bool:
@@ -126,9 +137,24 @@ class Store:
                 return found is not None
             row = database.execute("select password from users where jid = ?", [jid]).fetchone()
         try:
-            return PASSWORDS.verify(row[0] if row else NOBODY, credential) and row is not None
+            with HASHING:
+                return PASSWORDS.verify(row[0] if row else NOBODY, credential) and row is not None
         except argon2.exceptions.VerifyMismatchError:
             return False
+
+
+class BadPassword(ValueError):  # noqa: N818
+    """Nobody could ever log in with it."""
+
+
+def _hash_password(password: str) -> str:
+    # Slow by design, so never while the file is locked.
+    if not password:
+        raise BadPassword("a password must not be empty")
+    if password.startswith(TOKEN_PREFIX):
+        raise BadPassword(f"a password must not start with {TOKEN_PREFIX}, as tokens do")
+    with HASHING:
+        return PASSWORDS.hash(password)
 
 
 def _hash(token: str) -> bytes:
@@ -156,7 +182,7 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
         "certauth": lambda jid, certificate: False,
     }
 
-    async def answer(request: Request) -> Response:
+    async def verdict(request: Request) -> Response:
         name = request.path_params["operation"]
         if service_token is not None:
             expected = f"Bearer {service_token}".encode()
@@ -166,33 +192,53 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
         if name not in operations:
             return JSONResponse({"error": "no such operation"}, 404)
         try:
-            arguments = _arguments(name, await _json(request))
+            async with asyncio.timeout(MAX_SECONDS):
+                arguments = _arguments(name, await _body(request))
+            # Checking a password takes tens of milliseconds by design; others must not wait.
+            result = await run_in_threadpool(operations[name], *arguments)
+        except TimeoutError:
+            return JSONResponse({"error": "too slow"}, 408, {"Connection": "close"})
         except BadRequest as error:
             return JSONResponse({"error": str(error)}, 400)
-        # Checking a password takes tens of milliseconds by design; others must not wait for it.
-        result = await run_in_threadpool(operations[name], *arguments)
+        except BadPassword as error:
+            return JSONResponse({"error": str(error)}, 422)
         return JSONResponse({"result": result}, headers={"Cache-Control": "no-store"})
+
+    async def answer(request: Request) -> Response:
+        # A line of the log is found by it on both sides; whoever sends it cannot forge one.
+        given = request.headers.get("x-request-id", "")
+        request_id = re.sub(r"[^A-Za-z0-9._-]", "", given)[:128]
+        response = await verdict(request)
+        name = request.path_params["operation"]
+        LOG.info(
+            "request=%s operation=%s status=%d",
+            request_id or "-",
+            name if name in operations else "-",
+            response.status_code,
+        )
+        if request_id:
+            response.headers["X-Request-ID"] = request_id
+        return response
 
     return Starlette(routes=[Route("/xmpp/{operation}", answer, methods=["POST"])])
 
 
-async def _json(request: Request) -> dict[str, Any]:
+async def _body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_REQUEST:
             raise BadRequest(f"longer than {MAX_REQUEST} bytes")
-    request._body = body
+    return body
+
+
+def _arguments(operation: str, body: bytes) -> list[str]:
     try:
-        found = await request.json()
-    except ValueError:
+        found = json.loads(body.decode())
+    except (ValueError, RecursionError):
         raise BadRequest("expected JSON") from None
     if not isinstance(found, dict):
         raise BadRequest("expected a JSON object")
-    return found
-
-
-def _arguments(operation: str, found: dict[str, Any]) -> list[str]:
     keys = ["user", "host"]
     if operation == "certauth":
         keys.append("certificate")
@@ -201,7 +247,12 @@ def _arguments(operation: str, found: dict[str, Any]) -> list[str]:
     for key in keys:
         if not isinstance(found.get(key), str) or not found[key]:
             raise BadRequest(f"expected {key}, a text that is not empty")
+        if re.search("[\ud800-\udfff]", found[key]):
+            raise BadRequest(f"expected {key} without half a surrogate pair")
     user, host, *credential = (found[key] for key in keys)
+    if "@" in host:
+        # A user may hold one (XEP-0106, undone); were it in both, two users would be one.
+        raise BadRequest("expected host, a domain without @")
     return [f"{user}@{host}", *credential]
 
 
@@ -216,6 +267,8 @@ def serve(store: Store, port: int, service_token: str | None) -> None:
     config = uvicorn.Config(
         application(store, service_token), log_level=logging.WARNING, access_log=False
     )
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    LOG.setLevel(logging.INFO)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(uvicorn.Server(config).serve([listener]))
 
@@ -242,8 +295,11 @@ def main() -> int:
     store = Store(arguments.db)
     match arguments.command:
         case "adduser":
-            done = store.add(arguments.jid, _secret("Password: "))
             problem = f"{arguments.jid} exists already"
+            try:
+                done = store.add(arguments.jid, _secret("Password: "))
+            except BadPassword as error:
+                done, problem = False, str(error)
         case "issue":
             try:
                 print(store.issue(arguments.jid, arguments.seconds))

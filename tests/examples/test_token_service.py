@@ -1,7 +1,10 @@
 """The reference service keeps the contract that it is there to show."""
 
+import sqlite3
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +119,90 @@ def test_what_is_no_request_gets_no_verdict(
     assert (answer.status_code, answer.json()) == (400, {"error": expected})
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", "expected JSON"),
+        (b'{"user": "\xff"}', "expected JSON"),
+        (b'{"user": "\xed\xa0\x80", "host": "h", "password": "x"}', "expected JSON"),
+        (b"[" * 100_000, "expected JSON"),
+        (
+            b'{"user": "u", "host": "h", "password": "\\ud800"}',
+            "expected password without half a surrogate pair",
+        ),
+        (b'{"user": "a", "host": "b@c", "password": "x"}', "expected host, a domain without @"),
+    ],
+)
+def test_bytes_that_are_no_request_get_no_verdict(
+    service: TokenService, body: bytes, expected: str
+) -> None:
+    answer = httpx.post(f"{service.url}/auth", content=body, trust_env=False)
+    assert (answer.status_code, answer.json()) == (400, {"error": expected})
+
+
+@pytest.mark.parametrize("operation", ["setpass", "tryregister"])
+def test_a_password_that_looks_like_a_token_is_not_set(
+    service: TokenService, operation: str
+) -> None:
+    who = ALICE if operation == "setpass" else {"user": "eve", "host": "example.org"}
+    answer = ask(service, operation, {**who, "password": "xt_mine"})
+    expected = {"error": "a password must not start with xt_, as tokens do"}
+    assert (answer.status_code, answer.json()) == (422, expected)
+    assert may_log_in(service, ALICE, "wonder:land")
+    assert not says(service, "isuser", {"user": "eve", "host": "example.org"})
+
+
+def test_an_at_sign_makes_nobody_somebody_else(service: TokenService) -> None:
+    unescaped = {"user": "a@b", "host": "c"}
+    says(service, "removeuser", unescaped)
+    assert says(service, "tryregister", {**unescaped, "password": "hers"})
+    assert may_log_in(service, unescaped, "hers")
+    assert ask(service, "auth", {"user": "a", "host": "b@c", "password": "hers"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [("5f3a.b_c-D", "5f3a.b_c-D"), ("a b=c/<d>", "abcd"), ("x" * 200, "x" * 128), ("/", None)],
+)
+def test_the_request_id_comes_back(service: TokenService, sent: str, echoed: str | None) -> None:
+    answer = ask(service, "isuser", ALICE, headers={"X-Request-ID": sent})
+    assert answer.headers.get("X-Request-ID") == echoed
+
+
+def test_the_log_has_the_request_id_and_no_credential(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with token_service(tmp_path) as service:
+        headers = {"X-Request-ID": "5f3a"}
+        ask(service, "auth", {**ALICE, "password": "s3cret"}, headers=headers)
+        ask(service, "no%0Asuch", ALICE)
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.endswith(" token_service request=5f3a operation=auth status=200")
+    assert second.endswith(" token_service request=- operation=- status=404")
+
+
+def test_who_reads_does_not_wait_for_who_writes(service: TokenService) -> None:
+    with closing(sqlite3.connect(service.db, isolation_level=None)) as writer:
+        writer.execute("begin exclusive")
+        assert says(service, "isuser", ALICE)
+
+
+def test_a_whole_pool_is_answered(service: TokenService) -> None:
+    """Reads and writes at once, as from 64 pool members."""
+    token = service.issue("alice@example.org")
+
+    def one(number: int) -> bool:
+        who = {"user": f"pool{number}", "host": "example.org"}
+        if number % 4:
+            return may_log_in(service, ALICE, token)
+        return says(service, "tryregister", {**who, "password": "x"}) and says(
+            service, "removeuser", who
+        )
+
+    with ThreadPoolExecutor(64) as members:
+        assert all(members.map(one, range(128)))
+
+
 def test_with_a_service_token_only_its_bearer_is_answered(tmp_path: Path) -> None:
     file = tmp_path / "service.token"
     file.write_text("s3cret\n")
@@ -129,8 +216,9 @@ def test_with_a_service_token_only_its_bearer_is_answered(tmp_path: Path) -> Non
 
 def test_the_database_is_for_its_owner_and_holds_no_credential(service: TokenService) -> None:
     token = service.issue("alice@example.org")
-    assert stat.S_IMODE(service.db.stat().st_mode) == 0o600
-    content = service.db.read_bytes()
+    files = list(service.db.parent.glob("tokens.db*"))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    content = b"".join(file.read_bytes() for file in files)
     assert b"alice@example.org" in content
     assert token.encode() not in content
     assert b"wonder:land" not in content
@@ -147,10 +235,16 @@ def test_the_command_line_does_the_same(service: TokenService) -> None:
 
 
 def test_the_command_line_says_what_it_could_not_do(service: TokenService) -> None:
-    for arguments, said in [
-        (("issue", "x@example.org"), "there is no user x@example.org"),
-        (("revoke",), "there is no such token"),
-        (("adduser", "bob@example.org"), "bob@example.org exists already"),
+    for arguments, secret, said in [
+        (("issue", "x@example.org"), "", "there is no user x@example.org"),
+        (("revoke",), "xt_x", "there is no such token"),
+        (("adduser", "bob@example.org"), "x", "bob@example.org exists already"),
+        (("adduser", "x@example.org"), "", "a password must not be empty"),
+        (
+            ("adduser", "x@example.org"),
+            "xt_x",
+            "a password must not start with xt_, as tokens do",
+        ),
     ]:
-        done = service.run(*arguments, secret="xt_x")
+        done = service.run(*arguments, secret=secret)
         assert (done.returncode, done.stderr) == (1, f"token_service.py: {said}\n")
