@@ -82,6 +82,10 @@ class Store:
         finally:
             database.close()
 
+    def _changes(self, statement: str, *values: object) -> bool:
+        with self._open() as database:
+            return database.execute(statement, values).rowcount == 1
+
     def exists(self, jid: str) -> bool:
         with self._open() as database:
             return bool(database.execute("select 1 from users where jid = ?", [jid]).fetchone())
@@ -89,9 +93,7 @@ class Store:
     def add(self, jid: str, password: str) -> bool:
         """False where the user exists already. Raises BadPassword."""
         hashed = _hash_password(password)
-        with self._open() as database:
-            added = database.execute("insert or ignore into users values (?, ?)", [jid, hashed])
-            return added.rowcount == 1
+        return self._changes("insert or ignore into users values (?, ?)", jid, hashed)
 
     def set_password(self, jid: str, password: str) -> bool:
         """Also ends all tokens: who changes a password wants everybody else out.
@@ -105,26 +107,20 @@ class Store:
             return changed.rowcount == 1
 
     def remove(self, jid: str) -> bool:
-        with self._open() as database:
-            return database.execute("delete from users where jid = ?", [jid]).rowcount == 1
+        return self._changes("delete from users where jid = ?", jid)
 
     def issue(self, jid: str, seconds: float) -> str:
         """A new token. Raises KeyError for an unknown user."""
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        until = time.time() + seconds
         try:
-            with self._open() as database:
-                database.execute(
-                    "insert into tokens values (?, ?, ?)",
-                    [_hash(token), jid, time.time() + seconds],
-                )
+            self._changes("insert into tokens values (?, ?, ?)", _hash(token), jid, until)
         except sqlite3.IntegrityError:
             raise KeyError(jid) from None
         return token
 
     def revoke(self, token: str) -> bool:
-        with self._open() as database:
-            revoked = database.execute("delete from tokens where hash = ?", [_hash(token)])
-            return revoked.rowcount == 1
+        return self._changes("delete from tokens where hash = ?", _hash(token))
 
     def is_right(self, jid: str, credential: str) -> bool:
         """Whether this is a live token of this user, or the user's password."""
@@ -143,8 +139,16 @@ class Store:
             return False
 
 
-class BadPassword(ValueError):  # noqa: N818
-    """Nobody could ever log in with it."""
+class BadRequest(ValueError):  # noqa: N818
+    """Not a request of the contract: answered with 400, which is no verdict."""
+
+    status = 400
+
+
+class BadPassword(BadRequest):
+    """Nobody could ever log in with it: answered with 422, which is a no."""
+
+    status = 422
 
 
 def _hash_password(password: str) -> str:
@@ -160,10 +164,6 @@ def _hash_password(password: str) -> str:
 def _hash(token: str) -> bytes:
     # 256 random bits cannot be guessed, so a slow hash would only slow down the logins.
     return hashlib.sha256(token.encode()).digest()
-
-
-class BadRequest(Exception):  # noqa: N818
-    """Not a request of the contract: answered with 400, which is no verdict."""
 
 
 def application(store: Store, service_token: str | None = None) -> Starlette:
@@ -199,9 +199,7 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
         except TimeoutError:
             return JSONResponse({"error": "too slow"}, 408, {"Connection": "close"})
         except BadRequest as error:
-            return JSONResponse({"error": str(error)}, 400)
-        except BadPassword as error:
-            return JSONResponse({"error": str(error)}, 422)
+            return JSONResponse({"error": str(error)}, error.status)
         return JSONResponse({"result": result}, headers={"Cache-Control": "no-store"})
 
     async def answer(request: Request) -> Response:
@@ -210,12 +208,8 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
         request_id = re.sub(r"[^A-Za-z0-9._-]", "", given)[:128]
         response = await verdict(request)
         name = request.path_params["operation"]
-        LOG.info(
-            "request=%s operation=%s status=%d",
-            request_id or "-",
-            name if name in operations else "-",
-            response.status_code,
-        )
+        line = (request_id or "-", name if name in operations else "-", response.status_code)
+        LOG.info("request=%s operation=%s status=%d", *line)
         if request_id:
             response.headers["X-Request-ID"] = request_id
         return response
@@ -263,6 +257,7 @@ def serve(store: Store, port: int, service_token: str | None) -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
+    listener.listen()  # Whoever reads the URL may connect at once.
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/xmpp", flush=True)
     config = uvicorn.Config(
         application(store, service_token), log_level=logging.WARNING, access_log=False
@@ -278,7 +273,7 @@ def _secret(prompt: str) -> str:
     return getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
-def main() -> int:
+def main() -> str | None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--db", type=Path, required=True, help="the SQLite file")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -293,29 +288,26 @@ def main() -> int:
     server.add_argument("--service-token-file", type=Path, help="who calls has to bear this token")
     arguments = parser.parse_args()
     store = Store(arguments.db)
+    problem = None
     match arguments.command:
         case "adduser":
-            problem = f"{arguments.jid} exists already"
             try:
-                done = store.add(arguments.jid, _secret("Password: "))
+                if not store.add(arguments.jid, _secret("Password: ")):
+                    problem = f"{arguments.jid} exists already"
             except BadPassword as error:
-                done, problem = False, str(error)
+                problem = str(error)
         case "issue":
             try:
                 print(store.issue(arguments.jid, arguments.seconds))
-                done = True
             except KeyError:
-                done = False
-            problem = f"there is no user {arguments.jid}"
+                problem = f"there is no user {arguments.jid}"
         case "revoke":
-            done, problem = store.revoke(_secret("Token: ")), "there is no such token"
+            if not store.revoke(_secret("Token: ")):
+                problem = "there is no such token"
         case _:
             file = arguments.service_token_file
             serve(store, arguments.port, file.read_text().strip() if file else None)
-            done, problem = True, ""
-    if not done:
-        print(f"token_service.py: {problem}", file=sys.stderr)
-    return 0 if done else 1
+    return f"token_service.py: {problem}" if problem else None
 
 
 if __name__ == "__main__":

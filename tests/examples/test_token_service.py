@@ -1,5 +1,6 @@
 """The reference service keeps the contract that it is there to show."""
 
+import socket
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import examples.token_service
 import httpx
 import pytest
 
@@ -185,6 +187,32 @@ def test_who_reads_does_not_wait_for_who_writes(service: TokenService) -> None:
     with closing(sqlite3.connect(service.db, isolation_level=None)) as writer:
         writer.execute("begin exclusive")
         assert says(service, "isuser", ALICE)
+
+
+def test_nothing_is_locked_while_a_password_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = examples.token_service.Store(tmp_path / "tokens.db")
+
+    class Hasher:
+        """Writes to the file in the middle of the work, and does not wait."""
+
+        def hash(self, password: str) -> str:
+            with closing(sqlite3.connect(store.file, timeout=0)) as writer, writer:
+                writer.execute("delete from tokens")
+            return f"hash of {password}"
+
+    monkeypatch.setattr(examples.token_service, "PASSWORDS", Hasher())
+    assert store.add("alice@example.org", "old")
+    assert store.set_password("alice@example.org", "new")
+
+
+def test_a_request_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
+    with token_service(tmp_path) as service:
+        url = httpx.URL(service.url)
+        with socket.create_connection((url.host, url.port or 0), timeout=60) as slow:
+            slow.sendall(b"POST /xmpp/auth HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{")
+            assert slow.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_whole_pool_is_answered(service: TokenService) -> None:
