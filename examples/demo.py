@@ -81,7 +81,10 @@ def service(store: Store) -> Iterator[str]:
     """The token service on a free port; its URL."""
     script = str(HERE / "token_service.py")
     command = [sys.executable, script, "--db", str(store.file), "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        store.file.with_suffix(".log").open("wb") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         assert process.stdout is not None  # noqa: S101 - for the type checker
         try:
             yield process.stdout.readline().strip()

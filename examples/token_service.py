@@ -17,6 +17,7 @@ import contextlib
 import getpass
 import hashlib
 import hmac
+import json
 import logging
 import os
 import re
@@ -24,10 +25,10 @@ import secrets
 import socket
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import argon2
 import uvicorn
@@ -39,11 +40,16 @@ from starlette.routing import Route
 
 TOKEN_PREFIX = "xt_"  # noqa: S105 - how a token is told from a password
 MAX_REQUEST = 128 * 1024
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+MAX_SECONDS = 10.0
+"""For a whole request to arrive."""
+
+LOG = logging.getLogger("token_service")
 
 PASSWORDS = argon2.PasswordHasher()
 NOBODY = PASSWORDS.hash("nobody")
 """Stands in for the password of an unknown user, so that the time does not tell who exists."""
+HASHING = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""Each hash takes 64 MiB: a storm of logins must not take that forty times at once."""
 
 SCHEMA = """
 create table if not exists users (jid text primary key, password text not null);
@@ -62,7 +68,8 @@ class Store:
         self.file = file
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         with self._open() as database:
-            database.execute("pragma journal_mode = wal")  # who reads need not wait for who writes
+            # Who reads does not wait for who writes.
+            database.execute("pragma journal_mode = wal")
             database.executescript(SCHEMA)
 
     @contextlib.contextmanager
@@ -75,46 +82,45 @@ class Store:
         finally:
             database.close()
 
+    def _changes(self, statement: str, *values: object) -> bool:
+        with self._open() as database:
+            return database.execute(statement, values).rowcount == 1
+
     def exists(self, jid: str) -> bool:
         with self._open() as database:
             return bool(database.execute("select 1 from users where jid = ?", [jid]).fetchone())
 
     def add(self, jid: str, password: str) -> bool:
-        """False where the user exists already."""
-        hashed = PASSWORDS.hash(password)  # slow, so before the lock
-        with self._open() as database:
-            added = database.execute("insert or ignore into users values (?, ?)", [jid, hashed])
-            return added.rowcount == 1
+        """False where the user exists already. Raises BadPassword."""
+        hashed = _hash_password(password)
+        return self._changes("insert or ignore into users values (?, ?)", jid, hashed)
 
     def set_password(self, jid: str, password: str) -> bool:
-        """Also ends all tokens: who changes a password wants everybody else out."""
-        hashed = PASSWORDS.hash(password)
+        """Also ends all tokens: who changes a password wants everybody else out.
+
+        False where there is no such user. Raises BadPassword.
+        """
+        hashed = _hash_password(password)
         with self._open() as database:
             database.execute("delete from tokens where jid = ?", [jid])
             changed = database.execute("update users set password = ? where jid = ?", [hashed, jid])
             return changed.rowcount == 1
 
     def remove(self, jid: str) -> bool:
-        with self._open() as database:
-            return database.execute("delete from users where jid = ?", [jid]).rowcount == 1
+        return self._changes("delete from users where jid = ?", jid)
 
     def issue(self, jid: str, seconds: float) -> str:
         """A new token. Raises KeyError for an unknown user."""
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        until = time.time() + seconds
         try:
-            with self._open() as database:
-                database.execute(
-                    "insert into tokens values (?, ?, ?)",
-                    [_hash(token), jid, time.time() + seconds],
-                )
+            self._changes("insert into tokens values (?, ?, ?)", _hash(token), jid, until)
         except sqlite3.IntegrityError:
             raise KeyError(jid) from None
         return token
 
     def revoke(self, token: str) -> bool:
-        with self._open() as database:
-            revoked = database.execute("delete from tokens where hash = ?", [_hash(token)])
-            return revoked.rowcount == 1
+        return self._changes("delete from tokens where hash = ?", _hash(token))
 
     def is_right(self, jid: str, credential: str) -> bool:
         """Whether this is a live token of this user, or the user's password."""
@@ -129,18 +135,37 @@ class Store:
             # No token, or a password that happens to begin like one.
             row = database.execute("select password from users where jid = ?", [jid]).fetchone()
         try:
-            return PASSWORDS.verify(row[0] if row else NOBODY, credential) and row is not None
+            with HASHING:
+                return PASSWORDS.verify(row[0] if row else NOBODY, credential) and row is not None
         except argon2.exceptions.VerifyMismatchError:
             return False
+
+
+class BadRequest(ValueError):  # noqa: N818
+    """Not a request of the contract: answered with 400, which is no verdict."""
+
+    status = 400
+
+
+class BadPassword(BadRequest):
+    """Nobody could ever log in with it: answered with 422, which is a no."""
+
+    status = 422
+
+
+def _hash_password(password: str) -> str:
+    # Slow by design, so never while the file is locked.
+    if not password:
+        raise BadPassword("a password must not be empty")
+    if password.startswith(TOKEN_PREFIX):
+        raise BadPassword(f"a password must not start with {TOKEN_PREFIX}, as tokens do")
+    with HASHING:
+        return PASSWORDS.hash(password)
 
 
 def _hash(token: str) -> bytes:
     # 256 random bits cannot be guessed, so a slow hash would only slow down the logins.
     return hashlib.sha256(token.encode()).digest()
-
-
-class BadRequest(Exception):  # noqa: N818
-    """Not a request of the contract: answered with 400, which is no verdict."""
 
 
 def application(store: Store, service_token: str | None = None) -> Starlette:
@@ -159,7 +184,7 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
         "certauth": lambda jid, certificate: False,
     }
 
-    async def answer(request: Request) -> Response:
+    async def verdict(request: Request) -> Response:
         name = request.path_params["operation"]
         if service_token is not None:
             expected = f"Bearer {service_token}".encode()
@@ -169,37 +194,47 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
         if name not in operations:
             return JSONResponse({"error": "no such operation"}, 404)
         try:
-            arguments = _arguments(name, await _json(request))
+            async with asyncio.timeout(MAX_SECONDS):
+                arguments = _arguments(name, await _body(request))
+            # Checking a password takes tens of milliseconds by design; others must not wait.
+            result = await run_in_threadpool(operations[name], *arguments)
+        except TimeoutError:
+            return JSONResponse({"error": "too slow"}, 408, {"Connection": "close"})
         except BadRequest as error:
-            return JSONResponse({"error": str(error)}, 400)
-        # Checking a password takes tens of milliseconds by design; others must not wait for it.
-        result = await run_in_threadpool(operations[name], *arguments)
-        headers = {"Cache-Control": "no-store"}
-        request_id = request.headers.get("x-request-id", "")
-        if REQUEST_ID.fullmatch(request_id):
-            headers["X-Request-ID"] = request_id  # the one that extauth-http's log has
-        return JSONResponse({"result": result}, headers=headers)
+            return JSONResponse({"error": str(error)}, error.status)
+        return JSONResponse({"result": result}, headers={"Cache-Control": "no-store"})
+
+    async def answer(request: Request) -> Response:
+        # A line of the log is found by it on both sides; whoever sends it cannot forge one.
+        given = request.headers.get("x-request-id", "")
+        request_id = re.sub(r"[^A-Za-z0-9._-]", "", given)[:128]
+        response = await verdict(request)
+        name = request.path_params["operation"]
+        line = (request_id or "-", name if name in operations else "-", response.status_code)
+        LOG.info("request=%s operation=%s status=%d", *line)
+        if request_id:
+            response.headers["X-Request-ID"] = request_id
+        return response
 
     return Starlette(routes=[Route("/xmpp/{operation}", answer, methods=["POST"])])
 
 
-async def _json(request: Request) -> dict[str, Any]:
+async def _body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_REQUEST:
             raise BadRequest(f"longer than {MAX_REQUEST} bytes")
-    request._body = body
+    return body
+
+
+def _arguments(operation: str, body: bytes) -> list[str]:
     try:
-        found = await request.json()
+        found = json.loads(body.decode())
     except (ValueError, RecursionError):
         raise BadRequest("expected JSON") from None
     if not isinstance(found, dict):
         raise BadRequest("expected a JSON object")
-    return found
-
-
-def _arguments(operation: str, found: dict[str, Any]) -> list[str]:
     keys = ["user", "host"]
     if operation == "certauth":
         keys.append("certificate")
@@ -208,11 +243,12 @@ def _arguments(operation: str, found: dict[str, Any]) -> list[str]:
     for key in keys:
         if not isinstance(found.get(key), str) or not found[key]:
             raise BadRequest(f"expected {key}, a text that is not empty")
-        if any("\ud800" <= letter <= "\udfff" for letter in found[key]):
-            raise BadRequest(f"expected {key} in UTF-8")
-    if "@" in found["host"]:  # else a@b at c and a at b@c would be the same user
-        raise BadRequest("expected host, a domain")
+        if re.search("[\ud800-\udfff]", found[key]):
+            raise BadRequest(f"expected {key} without half a surrogate pair")
     user, host, *credential = (found[key] for key in keys)
+    if "@" in host:
+        # A user may hold one (XEP-0106, undone); were it in both, two users would be one.
+        raise BadRequest("expected host, a domain without @")
     return [f"{user}@{host}", *credential]
 
 
@@ -223,10 +259,13 @@ def serve(store: Store, port: int, service_token: str | None) -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
+    listener.listen()  # Whoever reads the URL may connect at once.
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/xmpp", flush=True)
     config = uvicorn.Config(
         application(store, service_token), log_level=logging.WARNING, access_log=False
     )
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    LOG.setLevel(logging.INFO)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(uvicorn.Server(config).serve([listener]))
 
@@ -236,7 +275,7 @@ def _secret(prompt: str) -> str:
     return getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
-def main() -> int:
+def main() -> str | None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--db", type=Path, required=True, help="the SQLite file")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -251,26 +290,26 @@ def main() -> int:
     server.add_argument("--service-token-file", type=Path, help="who calls has to bear this token")
     arguments = parser.parse_args()
     store = Store(arguments.db)
+    problem = None
     match arguments.command:
         case "adduser":
-            done = store.add(arguments.jid, _secret("Password: "))
-            problem = f"{arguments.jid} exists already"
+            try:
+                if not store.add(arguments.jid, _secret("Password: ")):
+                    problem = f"{arguments.jid} exists already"
+            except BadPassword as error:
+                problem = str(error)
         case "issue":
             try:
                 print(store.issue(arguments.jid, arguments.seconds))
-                done = True
             except KeyError:
-                done = False
-            problem = f"there is no user {arguments.jid}"
+                problem = f"there is no user {arguments.jid}"
         case "revoke":
-            done, problem = store.revoke(_secret("Token: ")), "there is no such token"
+            if not store.revoke(_secret("Token: ")):
+                problem = "there is no such token"
         case _:
             file = arguments.service_token_file
             serve(store, arguments.port, file.read_text().strip() if file else None)
-            done, problem = True, ""
-    if not done:
-        print(f"token_service.py: {problem}", file=sys.stderr)
-    return 0 if done else 1
+    return f"token_service.py: {problem}" if problem else None
 
 
 if __name__ == "__main__":

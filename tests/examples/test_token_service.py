@@ -1,10 +1,15 @@
 """The reference service keeps the contract that it is there to show."""
 
+import socket
+import sqlite3
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import examples.token_service
 import httpx
 import pytest
 
@@ -117,46 +122,113 @@ def test_what_is_no_request_gets_no_verdict(
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "expected"),
     [
-        b'{"user": "alice", "host": "example.org", "password": "\xff"}',
-        b'{"user": "alice", "host": "example.org", "password": "\\ud800"}',
-        b"[" * 100_000,
-        b'{"user": ' * 20_000,
-        b"\x00",
-        b"",
+        (b"", "expected JSON"),
+        (b'{"user": "\xff"}', "expected JSON"),
+        (b'{"user": "\xed\xa0\x80", "host": "h", "password": "x"}', "expected JSON"),
+        (b"[" * 100_000, "expected JSON"),
+        (
+            b'{"user": "u", "host": "h", "password": "\\ud800"}',
+            "expected password without half a surrogate pair",
+        ),
+        (b'{"user": "a", "host": "b@c", "password": "x"}', "expected host, a domain without @"),
     ],
-    ids=["not UTF-8", "half a character", "deep", "deeper", "zero", "empty"],
 )
-def test_what_cannot_be_read_is_a_bad_request_and_no_failure(
-    service: TokenService, body: bytes
+def test_bytes_that_are_no_request_get_no_verdict(
+    service: TokenService, body: bytes, expected: str
 ) -> None:
     answer = httpx.post(f"{service.url}/auth", content=body, trust_env=False)
-    assert answer.status_code == 400
-    assert "error" in answer.json()
+    assert (answer.status_code, answer.json()) == (400, {"error": expected})
 
 
-def test_a_password_that_begins_like_a_token_is_a_password(service: TokenService) -> None:
-    assert says(service, "setpass", {**ALICE, "password": "xt_my own"})
-    assert may_log_in(service, ALICE, "xt_my own")
-    assert not may_log_in(service, ALICE, "xt_my ow")
+@pytest.mark.parametrize("operation", ["setpass", "tryregister"])
+def test_a_password_that_looks_like_a_token_is_not_set(
+    service: TokenService, operation: str
+) -> None:
+    who = ALICE if operation == "setpass" else {"user": "eve", "host": "example.org"}
+    answer = ask(service, operation, {**who, "password": "xt_mine"})
+    expected = {"error": "a password must not start with xt_, as tokens do"}
+    assert (answer.status_code, answer.json()) == (422, expected)
+    assert may_log_in(service, ALICE, "wonder:land")
+    assert not says(service, "isuser", {"user": "eve", "host": "example.org"})
 
 
-def test_users_of_different_hosts_are_never_the_same(service: TokenService) -> None:
-    assert says(service, "tryregister", {"user": "a@b", "host": "c", "password": "one"})
-    other = {"user": "a", "host": "b@c", "password": "one"}
-    assert ask(service, "auth", other).status_code == 400
-    assert says(service, "removeuser", {"user": "a@b", "host": "c"})
+def test_an_at_sign_makes_nobody_somebody_else(service: TokenService) -> None:
+    unescaped = {"user": "a@b", "host": "c"}
+    says(service, "removeuser", unescaped)
+    assert says(service, "tryregister", {**unescaped, "password": "hers"})
+    assert may_log_in(service, unescaped, "hers")
+    assert ask(service, "auth", {"user": "a", "host": "b@c", "password": "hers"}).status_code == 400
 
 
 @pytest.mark.parametrize(
-    ("sent", "echoed"), [("3f9c-1.a_B", "3f9c-1.a_B"), ("a b", None), ("x" * 200, None)]
+    ("sent", "echoed"),
+    [("5f3a.b_c-D", "5f3a.b_c-D"), ("a b=c/<d>", "abcd"), ("x" * 200, "x" * 128), ("/", None)],
 )
-def test_the_request_id_comes_back_where_it_is_one(
-    service: TokenService, sent: str, echoed: str | None
-) -> None:
+def test_the_request_id_comes_back(service: TokenService, sent: str, echoed: str | None) -> None:
     answer = ask(service, "isuser", ALICE, headers={"X-Request-ID": sent})
-    assert answer.headers.get("x-request-id") == echoed
+    assert answer.headers.get("X-Request-ID") == echoed
+
+
+def test_the_log_has_the_request_id_and_no_credential(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with token_service(tmp_path) as service:
+        headers = {"X-Request-ID": "5f3a"}
+        ask(service, "auth", {**ALICE, "password": "s3cret"}, headers=headers)
+        ask(service, "no%0Asuch", ALICE)
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.endswith(" token_service request=5f3a operation=auth status=200")
+    assert second.endswith(" token_service request=- operation=- status=404")
+
+
+def test_who_reads_does_not_wait_for_who_writes(service: TokenService) -> None:
+    with closing(sqlite3.connect(service.db, isolation_level=None)) as writer:
+        writer.execute("begin exclusive")
+        assert says(service, "isuser", ALICE)
+
+
+def test_nothing_is_locked_while_a_password_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = examples.token_service.Store(tmp_path / "tokens.db")
+
+    class Hasher:
+        """Writes to the file in the middle of the work, and does not wait."""
+
+        def hash(self, password: str) -> str:
+            with closing(sqlite3.connect(store.file, timeout=0)) as writer, writer:
+                writer.execute("delete from tokens")
+            return f"hash of {password}"
+
+    monkeypatch.setattr(examples.token_service, "PASSWORDS", Hasher())
+    assert store.add("alice@example.org", "old")
+    assert store.set_password("alice@example.org", "new")
+
+
+def test_a_request_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
+    with token_service(tmp_path) as service:
+        url = httpx.URL(service.url)
+        with socket.create_connection((url.host, url.port or 0), timeout=60) as slow:
+            slow.sendall(b"POST /xmpp/auth HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{")
+            assert slow.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_whole_pool_is_answered(service: TokenService) -> None:
+    """Reads and writes at once, as from 64 pool members."""
+    token = service.issue("alice@example.org")
+
+    def one(number: int) -> bool:
+        who = {"user": f"pool{number}", "host": "example.org"}
+        if number % 4:
+            return may_log_in(service, ALICE, token)
+        return says(service, "tryregister", {**who, "password": "x"}) and says(
+            service, "removeuser", who
+        )
+
+    with ThreadPoolExecutor(64) as members:
+        assert all(members.map(one, range(128)))
 
 
 def test_with_a_service_token_only_its_bearer_is_answered(tmp_path: Path) -> None:
@@ -172,8 +244,9 @@ def test_with_a_service_token_only_its_bearer_is_answered(tmp_path: Path) -> Non
 
 def test_the_database_is_for_its_owner_and_holds_no_credential(service: TokenService) -> None:
     token = service.issue("alice@example.org")
-    assert stat.S_IMODE(service.db.stat().st_mode) == 0o600
-    content = service.db.read_bytes()
+    files = list(service.db.parent.glob("tokens.db*"))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    content = b"".join(file.read_bytes() for file in files)
     assert b"alice@example.org" in content
     assert token.encode() not in content
     assert b"wonder:land" not in content
@@ -190,10 +263,16 @@ def test_the_command_line_does_the_same(service: TokenService) -> None:
 
 
 def test_the_command_line_says_what_it_could_not_do(service: TokenService) -> None:
-    for arguments, said in [
-        (("issue", "x@example.org"), "there is no user x@example.org"),
-        (("revoke",), "there is no such token"),
-        (("adduser", "bob@example.org"), "bob@example.org exists already"),
+    for arguments, secret, said in [
+        (("issue", "x@example.org"), "", "there is no user x@example.org"),
+        (("revoke",), "xt_x", "there is no such token"),
+        (("adduser", "bob@example.org"), "x", "bob@example.org exists already"),
+        (("adduser", "x@example.org"), "", "a password must not be empty"),
+        (
+            ("adduser", "x@example.org"),
+            "xt_x",
+            "a password must not start with xt_, as tokens do",
+        ),
     ]:
-        done = service.run(*arguments, secret="xt_x")
+        done = service.run(*arguments, secret=secret)
         assert (done.returncode, done.stderr) == (1, f"token_service.py: {said}\n")
