@@ -130,9 +130,7 @@ class Store:
                     "select 1 from tokens where hash = ? and jid = ? and expires > ?",
                     [_hash(credential), jid, time.time()],
                 ).fetchone()
-                if found:
-                    return True
-            # No token, or a password that happens to begin like one.
+                return found is not None
             row = database.execute("select password from users where jid = ?", [jid]).fetchone()
         try:
             with HASHING:
