@@ -14,13 +14,12 @@ from typing import Any, TypeVar
 import httpx
 from pydantic_core import PydanticCustomError
 
+from extauth_http.admin.advice import LISTENER, if_lost, if_refused, if_unreachable
+from extauth_http.admin.masking import MASK, masked, secrets_of
 from extauth_http.admin.releases import Form, Release, forms, release_of, since
 from extauth_http.admin.settings import EjabberdSettings
-from extauth_http.service_auth import ServiceAuth
 
 T = TypeVar("T")
-SECRET = frozenset({"password", "token"})
-MASK = "********"
 MAX_SAID = 300  # characters of what a server said
 MAX_BODY = 64 << 20  # bytes of an answer: a list of all rooms may be long
 COUNTS = frozenset({"kick_user"})
@@ -29,36 +28,6 @@ COUNTS = frozenset({"kick_user"})
 AWAY = 0.5  # seconds that one call waits for a server that is not there
 BETWEEN = 0.1  # seconds between two tries
 PATIENCE = 20  # calls, one after the other, that wait in vain before none does any more
-
-MODULES = {
-    "mod_muc_admin": ("room", "muc", "invitation", "subscribers"),
-    "mod_admin_extra": (
-        *("kick_session", "send_message", "send_stanza", "user_sessions_info", "check_account"),
-    ),
-}
-PERMISSION = """\
-api_permissions:
-  "extauth-http":
-    from: mod_http_api
-    who:
-      access:
-        allow:
-          - user: admin@example.org
-    what: "*"
-access_rules:
-  configure:
-    allow:
-      - user: admin@example.org"""
-"""The second rule is asked by newer releases (26.07) about each command that names a host."""
-
-LISTENER = """\
-listen:
-  -
-    port: 5443
-    ip: "127.0.0.1"
-    module: ejabberd_http
-    request_handlers:
-      /api: mod_http_api"""
 
 
 class ApiError(Exception):
@@ -200,13 +169,13 @@ class Api:
             answer, body = self._post(form.path, arguments)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             said = f"nothing answers at {self.url} ({_without_address(error)})"
-            raise ApiError(command, said, _if_unreachable(error)) from None
+            raise ApiError(command, said, if_unreachable(error)) from None
         except (httpx.LocalProtocolError, UnicodeEncodeError):
             said = "this cannot be sent over HTTP"
             raise ApiError(command, said, "look at the values in [ejabberd.service_auth]") from None
         except httpx.HTTPError as error:
             said = f"the answer got lost ({type(error).__name__})"
-            raise ApiError(command, said, _if_lost(error), is_undone=False) from None
+            raise ApiError(command, said, if_lost(error), is_undone=False) from None
         if len(body) > MAX_BODY:
             said = f"the answer is longer than {MAX_BODY >> 20} MiB"
             raise ApiError(command, said, is_undone=False)
@@ -263,7 +232,7 @@ class Api:
         raise ApiError(
             command,
             f"ejabberd says: {text or f'status {status}'}",
-            _advice(command, status, is_named=self.settings.service_auth is not None),
+            if_refused(command, status, is_named=self.settings.service_auth is not None),
             status=status,
             # An error of its own may come after it has done a part.
             is_undone=status < 500,
@@ -272,7 +241,7 @@ class Api:
 
     def _masked(self, text: str, arguments: dict[str, Any]) -> str:
         """A text of the server's without what it repeats of the secrets that it was sent."""
-        sent = _secrets(self.settings.service_auth) if self.settings.service_auth else []
+        sent = secrets_of(self.settings.service_auth) if self.settings.service_auth else []
         masked(arguments, sent)
         for secret in sorted(filter(None, sent), key=len, reverse=True):
             text = text.replace(secret, MASK)
@@ -282,33 +251,9 @@ class Api:
         self._http.close()
 
 
-def masked(value: Any, found: list[str]) -> Any:
-    """Arguments or options without the secrets among them, each of which is added to ``found``: a
-    password, a token, and the option of a room that is called ``password``."""
-    if isinstance(value, list):
-        return [masked(each, found) for each in value]
-    if not isinstance(value, dict):
-        return value
-    named = {"value"} if SECRET & {value.get("name"), value.get("option")} else frozenset()
-    secret = {
-        key: said
-        for key, said in value.items()
-        if key in SECRET | named and said not in ("", "none")
-    }
-    found += map(str, secret.values())
-    return {key: MASK if key in secret else masked(said, found) for key, said in value.items()}
-
-
 def unreadable(command: str) -> ApiError:
     """That an answer is JSON, and yet not what the command answers from 23.01 to 26.07."""
     return ApiError(command, "ejabberd answers with something that this command is not known for")
-
-
-def _secrets(account: ServiceAuth) -> list[str]:
-    """An account's secret, by itself and as it stands in its header."""
-    plain = [getattr(account, key).get_secret_value() for key in account.secrets]
-    encoded = [value.decode(errors="replace").split(" ")[-1] for _, value in account.headers()]
-    return [*plain, *encoded]
 
 
 _ABOUT_FORM = re.compile(
@@ -322,35 +267,3 @@ def _is_about_form(error: ApiError) -> bool:
 
 def _without_address(error: Exception) -> str:
     return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
-
-
-def _if_unreachable(error: Exception) -> str:
-    if "ismatch, certificate is not valid" in str(error):
-        return "write the host in ejabberd.api as the certificate names it"
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "name the certificate's authority in [ejabberd.tls] ca_file"
-    return f"if ejabberd runs, serve the API there:\n\n{LISTENER}"
-
-
-def _if_lost(error: Exception) -> str:
-    if "certificate required" in str(error).lower() or "handshake failure" in str(error).lower():
-        return "it wants a certificate: name one in [ejabberd.tls] client_cert"
-    return ""
-
-
-def _advice(command: str, status: int, *, is_named: bool) -> str:
-    """The likely cause of a refusal, with the lines for ejabberd.yml."""
-    if status == httpx.codes.UNAUTHORIZED:
-        return "ejabberd does not take the account or token of [ejabberd.service_auth]"
-    if status == httpx.codes.FORBIDDEN:
-        who = "the account" if is_named else "a caller without an account"
-        return (
-            f"{who} may not call this; in ejabberd.yml, for the account that may:\n\n{PERMISSION}"
-        )
-    if status == httpx.codes.NOT_FOUND:
-        module = next(
-            (name for name, words in MODULES.items() if any(word in command for word in words)), ""
-        )
-        if module:
-            return f"the command is {module}'s; in ejabberd.yml:\n\nmodules:\n  {module}: {{}}"
-    return ""

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from extauth_http.admin.api import Api, ApiError, masked, unreadable
+from extauth_http.admin.api import Api, ApiError, unreadable
 from extauth_http.admin.jid import Jid, bare
+from extauth_http.admin.masking import masked
 
 
 @dataclass(frozen=True, slots=True)
