@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from extauth_http.admin.api import ApiError
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.outcome import BadList, Outcome, State, each, listed, read_list
 from extauth_http.admin.removal import BanLeft
 from extauth_http.admin.users import NoSuchUser
+from extauth_http.jid import Jid
 
 
 def test_one_that_fails_does_not_keep_the_others() -> None:

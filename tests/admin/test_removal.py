@@ -15,11 +15,11 @@ import pytest
 
 from extauth_http.admin import notes, removal, rooms
 from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.notes import NoPlace, Note
 from extauth_http.admin.removal import BanLeft
 from extauth_http.admin.settings import EjabberdSettings
 from extauth_http.cli import main
+from extauth_http.jid import Jid
 from tests.admin.scripted import Refusal, Scripted, configured
 from tests.integration.service import Service
 

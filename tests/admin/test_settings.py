@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from extauth_http import settings as port_settings
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.settings import load
+from extauth_http.jid import Jid
 from extauth_http.settings import BadSettings
 
 API = 'api = "http://127.0.0.1:5443/api"'

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from extauth_http.admin.jid import Jid
+from extauth_http.jid import Jid
 
 AFFILIATIONS = frozenset({"none", "member", "admin", "owner"})
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from extauth_http.admin.api import ApiError
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.notes import NoPlace
 from extauth_http.admin.removal import BanLeft
 from extauth_http.admin.rooms import NoSuchRoom, Unsuitable
 from extauth_http.admin.users import NoSuchUser
+from extauth_http.jid import Jid
 
 T = TypeVar("T")
 

@@ -19,9 +19,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from extauth_http.admin import rooms
 from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.notes import Note, forget, left_behind, made_folder, noted
 from extauth_http.admin.rooms import NoSuchRoom, Occupant, Room
+from extauth_http.jid import Jid
 
 OUTCAST = "outcast"
 TRIES = 5  # to take a ban away again

@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from extauth_http.admin import users
 from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.jid import Jid, bare
 from extauth_http.admin.visible import visible
 from extauth_http.command import Command, Operation
 from extauth_http.decide import Decider
+from extauth_http.jid import Jid, bare
 from extauth_http.verdict import Verdict
 
 FAST_CAME = (24, 12)

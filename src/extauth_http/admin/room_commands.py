@@ -5,7 +5,6 @@ import time
 
 from extauth_http.admin import removal, rooms, users
 from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.notes import NoPlace
 from extauth_http.admin.outcome import Outcome, State, each
 from extauth_http.admin.removal import Removed
@@ -13,6 +12,7 @@ from extauth_http.admin.rooms import NoSuchRoom, Room
 from extauth_http.admin.screen import Screen
 from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, agreed, targets_of
 from extauth_http.admin.visible import visible
+from extauth_http.jid import Jid
 
 BANS_HOLD = (24, 12)
 """The release from which on a ban was seen to keep out somebody who was a member before; 23.01 was

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from extauth_http.admin.api import Api, ApiError, unreadable
-from extauth_http.admin.jid import Jid, bare
 from extauth_http.admin.masking import masked
+from extauth_http.jid import Jid, bare
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from extauth_http.admin import settings
 from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.outcome import TROUBLE, BadList, read_list
 from extauth_http.admin.screen import NobodyToAsk, Screen
+from extauth_http.jid import Jid
 from extauth_http.settings import BadSettings, config_file
 
 GOOD, BAD, UNUSABLE, INTERRUPTED = 0, 1, 2, 130

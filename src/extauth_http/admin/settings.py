@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import SettingsError
 
-from extauth_http.admin.jid import Jid
 from extauth_http.backends import Url
+from extauth_http.jid import Jid
 from extauth_http.service_auth import Section, ServiceAuth, service_auth_of_kind
 from extauth_http.settings import PREFIX, BadSettings, FileAndEnvironment, is_loopback, sentences
 from extauth_http.tls import Tls

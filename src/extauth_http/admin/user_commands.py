@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from extauth_http.admin import revoke, users
 from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.outcome import BadList, Outcome, State, each
 from extauth_http.admin.revoke import Came, Step, StillGood
 from extauth_http.admin.screen import Screen
@@ -16,6 +15,7 @@ from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, UNUSABLE, agreed,
 from extauth_http.admin.users import Session
 from extauth_http.admin.visible import visible
 from extauth_http.decide import Decider
+from extauth_http.jid import Jid
 from extauth_http.settings import BadSettings, config_file, load
 
 On = dict[Jid, list[Session]]

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from extauth_http.admin.api import Api, ApiError, unreadable
-from extauth_http.admin.jid import Jid
 from extauth_http.admin.releases import number
+from extauth_http.jid import Jid
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,8 @@ import getpass
 import sys
 from dataclasses import dataclass, field
 
+from extauth_http.jid import Jid
 from extauth_http.protocol import MAX_PACKET
-
-NOT_IN_A_USER = frozenset("\"&'/:<>@ ")
-"""What no user part of a JID holds (RFC 7622 section 3.3.1)."""
 
 
 class NoLogin(Exception):  # noqa: N818 - it is what was given
@@ -30,10 +28,11 @@ class Login:
 def ask_for(jid: str) -> Login:
     """The login of a JID, the password asked for at the terminal or taken from the first line of
     standard input. Raises NoLogin."""
-    user, _, host = jid.partition("@")
-    is_jid = bool(user and host) and not NOT_IN_A_USER & set(user)
-    if not is_jid or not jid.isprintable() or set(host) & set("/@: "):
-        raise NoLogin(f"--user: expected a JID such as alice@example.org, not {jid!r}")
+    try:
+        who = Jid.parse(jid)
+    except ValueError:
+        said = f"--user: expected a JID such as alice@example.org, not {jid!r}"
+        raise NoLogin(said) from None
     try:
         if sys.stdin.isatty():
             password = getpass.getpass(f"Password of {jid}: ")
@@ -47,4 +46,4 @@ def ask_for(jid: str) -> Login:
         raise NoLogin("--user: no password; it is asked for, or read from standard input")
     if "\0" in password or len(f"auth:{jid}:{password}".encode()) > MAX_PACKET:
         raise NoLogin("--user: the password is longer than a packet, or holds a NUL")
-    return Login(user.lower(), host.lower(), password)
+    return Login(who.user, who.host, password)

@@ -1,6 +1,6 @@
 import pytest
 
-from extauth_http.admin.jid import Jid, bare
+from extauth_http.jid import Jid, bare
 
 
 @pytest.mark.parametrize(
