@@ -177,10 +177,10 @@ def load(file: Path | None) -> Settings:
     return settings
 
 
-def sentences(file: Path | None, error: ValidationError, *table: str) -> list[str]:
-    """What is wrong, a sentence each, without any value; ``table`` is where it was validated."""
+def sentences(file: Path | None, error: ValidationError) -> list[str]:
+    """What is wrong, a sentence each, without any value."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [_sentence(file, (*table, *problem["loc"]), problem["msg"]) for problem in found]
+    return [_sentence(file, problem["loc"], problem["msg"]) for problem in found]
 
 
 def _unknown_variables() -> list[str]:

@@ -78,6 +78,21 @@ def test_the_environment_goes_before_the_file_and_does_without_one(
     assert port_settings.load(file).backend
 
 
+def test_what_the_environment_says_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(
+        tmp_path, f'[ejabberd]\n{API}\nservice_auth = {{kind = "bearer", token = "t"}}\n'
+    )
+    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__SERVICE_AUTH__TOKEN", "12345678")
+    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__ROOM_ADMIN", "Moderator@example.org")
+    found = load(file)
+    assert found.service_auth
+    assert found.service_auth.headers() == [(b"Authorization", b"Bearer 12345678")]
+    assert found.room_admin == Jid("moderator", "example.org")
+    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD", "7 {")
+    with pytest.raises(BadSettings, match="EXTAUTH_HTTP_EJABBERD: expected JSON"):
+        load(file)
+
+
 @pytest.mark.parametrize(
     "table", ["[ejabberd]\n", "[ejabberd]\ncolour = 1\n", "ejabberd = 7\n", f"[ejabberd]\n{API}\n"]
 )

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from extauth_http.admin import users
 from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.users import NoSuchUser
 from extauth_http.admin.visible import visible
 from extauth_http.command import Command, Operation
 from extauth_http.decide import Decider
@@ -77,8 +78,20 @@ def end(api: Api, jid: Jid) -> list[Step]:
     count = users.kick(api, jid)
     if count is None:
         return []
-    came = Came.DONE if count else Came.NOTHING_THERE
-    return [Step("sessions", came, f"{count} ended"), _fast(api, count)]
+    if count:
+        return [Step("sessions", Came.DONE, f"{count} ended"), _fast(api, count)]
+    return [Step("sessions", Came.NOTHING_THERE, _why_none(api, jid)), _fast(api, 0)]
+
+
+def _why_none(api: Api, jid: Jid) -> str:
+    """A mistyped name has no session either: it must not look like somebody's end."""
+    try:
+        users.must_be_known(api, jid)
+    except NoSuchUser as why:
+        return f"none; {why}: right where the account is gone as well, else look at the name"
+    except ApiError:
+        return "none"
+    return "none"
 
 
 def look_again(api: Api, jid: Jid) -> Step:

@@ -6,7 +6,7 @@ read, keeps nobody from logging in.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import SettingsError
@@ -47,7 +47,8 @@ class EjabberdSettings(Section, arbitrary_types_allowed=True):
 
 
 class _File(FileAndEnvironment, extra="ignore"):
-    ejabberd: dict[str, Any] = Field(default_factory=dict)
+    # By its base, so that what the environment says is taken as text and not for JSON.
+    ejabberd: Annotated[Section, BeforeValidator(EjabberdSettings.model_validate)]
 
 
 def load(file: Path | None) -> EjabberdSettings:
@@ -62,15 +63,14 @@ def load(file: Path | None) -> EjabberdSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings([f"{file}: not TOML: {error}"]) from None
     try:
-        table = _File(**{"ejabberd": data["ejabberd"]} if "ejabberd" in data else {}).ejabberd
+        found = _File(**{"ejabberd": data["ejabberd"]} if "ejabberd" in data else {}).ejabberd
+        return cast(EjabberdSettings, found)
     except SettingsError:
         raise BadSettings([f"environment variable {PREFIX}EJABBERD: expected JSON"]) from None
     except ValidationError as error:
+        if problem:
+            raise BadSettings([problem]) from None
+        if "ejabberd" not in data and all(len(each["loc"]) == 1 for each in error.errors()):
+            missing = f"{file}: there is no [ejabberd] table; write\n\n{EXAMPLE}\n"
+            raise BadSettings([missing]) from None
         raise BadSettings(sentences(file, error)) from None
-    if not table and "ejabberd" not in data:
-        missing = f"there is no [ejabberd] table; write\n\n{EXAMPLE}\n"
-        raise BadSettings([problem or f"{file}: {missing}"])
-    try:
-        return EjabberdSettings.model_validate(table)
-    except ValidationError as error:
-        raise BadSettings(sentences(file, error, "ejabberd")) from None
