@@ -1,296 +1,340 @@
-"""Out of a room without a ban: also when this program or ejabberd ends in the middle."""
+"""Out of a room, with no ban left behind, whatever ends the program in the middle of it."""
 
-import json
 import os
 import signal
+import socket
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from xml.etree import ElementTree
 
 import pytest
 
-from extauth_http.admin import notes, removal, rooms
-from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.notes import NoPlace, Note
-from extauth_http.admin.removal import BanLeft
-from extauth_http.admin.settings import EjabberdSettings
-from extauth_http.cli import main
-from extauth_http.jid import Jid
-from tests.admin.scripted import Refusal, Scripted, configured
-from tests.integration.service import Service
+from tests.admin.operator import EXECUTABLE, ROOM, Operator, Play, Ran
+from tests.admin.played import RELEASES, Call, Played, PlayedRoom, Scripted, lost, says, usual
 
-TEA = Jid("tea", "conference.example.org")
-BOB = Jid("bob", "example.org")
+ALICE, BOB, MOD = "alice@example.org", "bob@example.org", "mod@example.org"
+MUC_ADMIN = "{http://jabber.org/protocol/muc#admin}"
 
 
-class Room:
-    """The room tea, as far as these commands see it. ``history`` is each affiliation of bob's that
-    was set; ``notes`` what was on disk at that moment."""
-
-    def __init__(self, affiliation: str = "none", role: str = "participant") -> None:
-        self.affiliation = affiliation
-        self.people = {
-            "bob@example.org/desk": ("bob", role),
-            "adm@example.org/x": ("adm", "moderator"),
-        }
-        self.history: list[str] = []
-        self.notes: list[list[str]] = []
-        self.stanzas: list[str] = []
-        self.obeys = True
-
-    def answers(self) -> dict[str, Any]:
-        return {
-            "get_room_affiliations/v3": lambda _: self._affiliations(),
-            "get_room_occupants": lambda _: [
-                {"jid": jid, "nick": nick, "role": role}
-                for jid, (nick, role) in self.people.items()
-            ],
-            "get_subscribers": [],
-            "get_room_options": {},
-            "set_room_affiliation/v3": self._set,
-            "send_stanza": self._stanza,
-        }
-
-    def _affiliations(self) -> list[dict[str, str]]:
-        if self.affiliation == "none":
-            return []
-        return [{"jid": str(BOB), "affiliation": self.affiliation, "reason": ""}]
-
-    def _set(self, arguments: dict[str, Any]) -> int:
-        self.affiliation = arguments["affiliation"]
-        self.history.append(self.affiliation)
-        self.notes.append([file.read_text() for file in notes.folder().glob("*.json")])
-        if self.affiliation == "outcast":
-            self.people.pop("bob@example.org/desk", None)
-        return 0
-
-    def _stanza(self, arguments: dict[str, Any]) -> int:
-        self.stanzas.append(arguments["stanza"])
-        if self.obeys:
-            self.people.pop("bob@example.org/desk", None)
-        return 0
+def remove(operator: Operator, *more: str, who: str = ALICE) -> Ran:
+    return operator("room", "remove", ROOM, who, "--yes", *more)
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state"
+def set_to(server: Played) -> list[str]:
+    return [call.arguments["affiliation"] for call in server.called("set_room_affiliation")]
 
 
-@pytest.fixture
-def room() -> Room:
-    return Room()
-
-
-@pytest.fixture
-def service(room: Room) -> Iterator[Service]:
-    with Service(Scripted((26, 7), room.answers())) as running:
-        yield running
-
-
-def api_of(service: Service, **more: Any) -> Api:
-    url = f"http://127.0.0.1:{service.port}/api"
-    return Api(EjabberdSettings.model_validate({"api": url, **more}))
-
-
-def remove(api: Api, reason: str = "", *, ban: bool = False) -> removal.Removed:
-    return removal.remove(api, rooms.look(api, TEA), BOB, reason, ban=ban)
+def notes(operator: Operator) -> list[str]:
+    return [file.name for file in (operator.folder / "state").rglob("*.json")]
 
 
 @pytest.mark.parametrize("before", ["none", "member", "admin", "owner"])
-def test_the_ban_is_on_disk_before_it_is_set_and_what_was_before_is_put_back(
-    room: Room, service: Service, before: str
+@pytest.mark.parametrize("release", RELEASES)
+def test_who_is_removed_is_out_and_has_the_affiliation_from_before(
+    operator: Operator, play: Play, release: str, before: str
 ) -> None:
-    room.affiliation = before
-    done = remove(api_of(service))
-    assert (done.how, done.affiliation) == ("banned and let in again", before)
-    assert room.history == ["outcast", before]
-    assert [len(notes) for notes in room.notes] == [1, 1]
-    assert json.loads(room.notes[0][0])["affiliation"] == before
-    assert list(notes.folder().iterdir()) == []
-    assert notes.folder().stat().st_mode & 0o777 == 0o700
+    played = play(release)
+    played.sessions = {ALICE: ["phone"]}
+    room = played.rooms[ROOM] = PlayedRoom({f"{ALICE}/phone": "Ali", f"{BOB}/x": "Bobby"})
+    if before != "none":
+        room.affiliations[ALICE] = before
+    ran = remove(operator, "--json")
+    assert (ran.code, ran.states) == (0, {ALICE: "done"})
+    (outcome,) = ran.json["outcomes"]
+    assert (outcome["how"], outcome["nicks"]) == ("banned and let in again", ["Ali"])
+    assert set_to(played) == ["outcast", before]
+    assert room.affiliations.get(ALICE, "none") == before
+    assert list(room.occupants.values()) == ["Bobby"]
+    assert played.sessions == {ALICE: ["phone"]}
+    assert notes(operator) == []
 
 
-def test_a_ban_that_is_meant_is_not_noted_down(room: Room, service: Service) -> None:
-    assert remove(api_of(service), ban=True).how == "banned"
-    assert (room.history, room.notes) == (["outcast"], [[]])
+def test_who_is_not_in_there_is_left_alone(operator: Operator, server: Played) -> None:
+    ran = remove(operator, who="carol@example.org")
+    assert (ran.code, "was not in" in ran.out, server.changes) == (0, True, [])
+    ran = remove(operator, who="nobody@example.org")
+    assert (ran.code, "does not know nobody" in ran.err) == (1, True)
 
 
-def test_who_is_not_there_is_left_alone(room: Room, service: Service) -> None:
-    room.people.clear()
-    assert remove(api_of(service)).how == "was not in the room"
-    assert room.history == []
+def test_a_subscription_ends_too(operator: Operator, server: Played) -> None:
+    server.rooms[ROOM].subscribers = [ALICE, BOB]
+    assert "no longer subscribed" in remove(operator).out
+    assert server.rooms[ROOM].subscribers == [BOB]
 
 
-def test_in_the_moderators_name_the_role_is_taken_and_no_affiliation_touched(
-    room: Room, service: Service
+def test_a_ban_that_is_meant_stays_until_it_is_taken_away(
+    operator: Operator, server: Played
 ) -> None:
-    room.people["bob@example.org/desk"] = ("b<o'b\"&", "visitor")
-    done = remove(api_of(service, room_admin="adm@example.org"), "out & <away>")
-    assert (done.how, room.history) == ("kicked", [])
-    (stanza,) = room.stanzas
-    assert "nick='b&lt;o\\'b\"&amp;'" in stanza or "b&lt;o'b&quot;&amp;" in stanza
-    assert "<reason>out &amp; &lt;away&gt;</reason>" in stanza
+    ran = remove(operator, "--ban")
+    assert (ran.code, set_to(server)) == (0, ["outcast"])
+    assert "kept out until --unban" in ran.out
+    assert operator("room", "mend").out == "nothing to mend\n"
+    assert server.rooms[ROOM].affiliations == {ALICE: "outcast"}
+    assert "no longer banned" in remove(operator, "--unban").out
+    assert server.rooms[ROOM].affiliations == {}
+    assert "is not banned" in remove(operator, "--unban").out
 
 
-@pytest.mark.parametrize("why", ["nobody acts", "is a moderator", "does not obey"])
-def test_where_the_role_cannot_be_taken_the_other_way_is_left(
-    room: Room, service: Service, why: str, monkeypatch: pytest.MonkeyPatch
+def test_a_ban_that_somebody_else_set_is_not_taken_away(operator: Operator, server: Played) -> None:
+    server.rooms[ROOM].affiliations[ALICE] = "outcast"
+    ran = remove(operator, "--json")
+    assert ran.json["outcomes"][0]["how"] == "banned"
+    assert server.rooms[ROOM].affiliations == {ALICE: "outcast"}
+
+
+def test_a_ban_that_is_refused_leaves_no_note(operator: Operator, server: Played) -> None:
+    server.meets("set_room_affiliation", says(400, "no"))
+    ran = remove(operator)
+    assert (ran.code, notes(operator), set_to(server)) == (1, [], ["outcast"])
+    assert "not known" not in ran.err
+
+
+def test_a_ban_that_may_be_in_force_is_taken_away_at_once_and_looked_at_again(
+    operator: Operator, server: Played
 ) -> None:
-    monkeypatch.setattr(removal, "SEEN", 0.2)
-    if why == "nobody acts":
-        del room.people["adm@example.org/x"]
-    elif why == "is a moderator":
-        room.people["bob@example.org/desk"] = ("bob", "moderator")
-    else:
-        room.obeys = False
-    done = remove(api_of(service, room_admin="adm@example.org"))
-    assert done.how == "banned and let in again"
-    assert room.history == ["outcast", "none"]
+    server.meets("set_room_affiliation", lost)
+    ran = remove(operator)
+    assert (ran.code, len(notes(operator))) == (1, 1)
+    assert "it is not known whether it was done" in ran.out
+    assert "extauth-http room mend" in ran.err
+    assert set_to(server) == ["outcast", "none"]
+    assert operator("room", "mend").code == 0
+    assert notes(operator) == []
 
 
-def test_nothing_is_banned_that_cannot_be_noted_down(
-    room: Room, service: Service, state: Path
+def test_a_ban_that_cannot_be_taken_away_is_told_of_and_mended_later(
+    operator: Operator, server: Played
 ) -> None:
-    state.write_text("a file where the folder would be")
-    with pytest.raises(NoPlace, match="no note of a ban"):
-        remove(api_of(service))
-    assert room.history == []
+    server.rooms[ROOM].affiliations[ALICE] = "member"
+    server.meets("set_room_affiliation", usual, *[says(500, "internal_error")] * 5)
+    ran = remove(operator)
+    assert (ran.code, len(notes(operator))) == (1, 1)
+    assert f"{ALICE} is out of {ROOM}, but banned" in ran.out
+    ran = operator("room", "mend", "--dry-run")
+    assert (ran.code, len(notes(operator))) == (0, 1)
+    assert f"would take away the ban of {ALICE}" in ran.out
+    ran = operator("room", "mend", "--json")
+    assert (ran.code, len(ran.json["mended"]), notes(operator)) == (0, 1, [])
+    assert server.rooms[ROOM].affiliations == {ALICE: "member"}
+
+
+def test_an_answer_that_gets_lost_on_the_way_back_is_asked_for_again(
+    operator: Operator, server: Played
+) -> None:
+    server.meets("set_room_affiliation", usual, lost)
+    assert remove(operator).code == 0
+    assert set_to(server) == ["outcast", "none", "none"]
+    assert (notes(operator), server.rooms[ROOM].affiliations) == ([], {})
+
+
+def run_and(
+    operator: Operator, server: Played, then: Callable[[subprocess.Popen[bytes]], None]
+) -> tuple[int, str]:
+    """A real process; ``then`` happens to it when the ban is in force and not yet answered."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def meet(played: Played, call: Call, connection: socket.socket) -> None:
+        answer = played.answer(call)
+        then(started[0])
+        connection.sendall(answer)
+
+    server.meets("set_room_affiliation", meet)
+    command = [str(EXECUTABLE), "--config", str(operator.config), "room", "remove", ROOM, ALICE]
+    started.append(
+        subprocess.Popen([*command, "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    )
+    said, _ = started[0].communicate(timeout=20)
+    return started[0].returncode, said.decode()
+
+
+def killed(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_kept"),
-    [(Refusal(403, "no"), False), (Refusal(500, "internal_error"), True), (b"", True)],
+    "command",
+    [
+        ("room", "mend"),
+        ("room", "remove", ROOM, BOB, "--yes"),
+        ("room", "invite", ROOM, ALICE),
+    ],
 )
-def test_the_note_stays_only_where_the_ban_may_have_been_set(
-    service: Service, answer: Any, is_kept: bool
+def test_a_ban_is_mended_after_the_program_was_killed_in_between(
+    operator: Operator, server: Played, command: tuple[str, ...]
 ) -> None:
-    assert isinstance(service.behave, Scripted)
-    service.behave.answers["set_room_affiliation/v3"] = answer
-    with pytest.raises(ApiError):
-        remove(api_of(service))
-    assert bool(list(notes.folder().glob("*.json"))) is is_kept
+    server.rooms[ROOM].affiliations[ALICE] = "member"
+    code, _ = run_and(operator, server, killed)
+    assert code == -signal.SIGKILL
+    assert server.rooms[ROOM].affiliations == {ALICE: "outcast"}
+    assert len(notes(operator)) == 1
+    ran = operator(*command)
+    assert (ran.code, notes(operator)) == (0, [])
+    assert f"took away the ban of {ALICE} from {ROOM}" in ran.out + ran.err
+    assert server.rooms[ROOM].affiliations == {ALICE: "member"}
+    assert operator("room", "mend").out == "nothing to mend\n"
 
 
-def test_a_ban_that_cannot_be_taken_away_is_told_and_mended_later(
-    room: Room, service: Service, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_between_is_heeded_when_the_ban_is_gone(
+    operator: Operator, server: Played, number: signal.Signals
 ) -> None:
-    monkeypatch.setattr(removal, "BETWEEN", 0.0)
-    assert isinstance(service.behave, Scripted)
-    answers = service.behave.answers
-
-    def only_ban(arguments: dict[str, Any]) -> Any:
-        return room._set(arguments) if arguments["affiliation"] == "outcast" else Refusal(500, "no")
-
-    answers["set_room_affiliation/v3"] = only_ban
-    with pytest.raises(BanLeft, match="extauth-http room mend"):
-        remove(api_of(service))
-    assert room.affiliation == "outcast"
-    answers["set_room_affiliation/v3"] = room._set
-    (said,) = removal.mend(api_of(service))
-    assert "bob@example.org from tea@conference.example.org" in said
-    assert room.affiliation == "none"
-    assert removal.mend(api_of(service)) == []
+    code, err = run_and(operator, server, lambda process: _signal(process, number))
+    assert code == (130 if number is signal.SIGINT else -number)
+    assert "Traceback" not in err
+    assert set_to(server) == ["outcast", "none"]
+    assert (server.rooms[ROOM].affiliations, notes(operator)) == ({}, [])
 
 
-STUCK = """
-import sys
-from extauth_http.admin import removal
-removal.TRIES, removal.BETWEEN = 1000, 0.05
-from extauth_http.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    process.send_signal(number)
+    time.sleep(0.3)  # so that it comes while the answer is waited for
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_no_ban_is_left_behind_by_a_program_that_ends_in_the_middle(
-    room: Room, service: Service, tmp_path: Path, end: signal.Signals
+def test_a_signal_does_not_hide_that_a_ban_is_left(operator: Operator, server: Played) -> None:
+    def interrupt(process: subprocess.Popen[bytes]) -> None:
+        server.meets("set_room_affiliation", *[says(500, "internal_error")] * 5)
+        _signal(process, signal.SIGINT)
+
+    code, said = run_and(operator, server, interrupt)
+    assert (code, "but banned" in said, len(notes(operator))) == (1, True, 1)
+
+
+def test_a_ban_that_somebody_changed_since_is_left_as_it_is(
+    operator: Operator, server: Played
 ) -> None:
-    """A real process. What is final comes at once, what is polite when the ban is gone."""
-    room.affiliation = "member"
-    banned, goes_on = threading.Event(), threading.Event()
-
-    def in_the_middle(arguments: dict[str, Any]) -> Any:
-        if arguments["affiliation"] == "outcast":
-            said = room._set(arguments)
-            banned.set()
-            return said
-        return room._set(arguments) if goes_on.is_set() else Refusal(500, "not now")
-
-    assert isinstance(service.behave, Scripted)
-    service.behave.answers["set_room_affiliation/v3"] = in_the_middle
-    file = configured(tmp_path, service)
-    words = ["--config", file, "room", "remove", str(TEA), str(BOB), "--yes"]
-    with subprocess.Popen([sys.executable, "-c", STUCK, *words], stderr=subprocess.PIPE) as process:
-        assert banned.wait(20)
-        time.sleep(0.1)
-        process.send_signal(end)
-        if end is signal.SIGKILL:
-            process.wait(20)
-            assert room.affiliation == "outcast"
-        goes_on.set()
-        process.wait(20)
-    if end is signal.SIGKILL:
-        assert main(["--config", file, "room", "mend"]) == 0
-    assert room.history[-1] == "member"
-    assert list(notes.folder().glob("*.json")) == []
+    run_and(operator, server, killed)
+    server.rooms[ROOM].affiliations[ALICE] = "admin"
+    assert operator("room", "mend").out == "nothing to mend\n"
+    assert (server.rooms[ROOM].affiliations, notes(operator)) == ({ALICE: "admin"}, [])
 
 
-def note(service: Service, **more: str) -> Note:
-    url = f"http://127.0.0.1:{service.port}/api"
-    fields = {"room": TEA.user, "service": TEA.host, "user": BOB.user, "host": BOB.host}
-    return Note(**{"api": url, "affiliation": "member", **fields, **more})
+def test_a_room_that_is_gone_takes_its_note_with_it(operator: Operator, server: Played) -> None:
+    run_and(operator, server, killed)
+    del server.rooms[ROOM]
+    assert operator("room", "mend").code == 0
+    assert notes(operator) == []
 
 
-def leave(noted: Note) -> Path:
-    with notes.noted(noted) as file:
-        return file
-
-
-def test_a_ban_that_somebody_has_changed_since_is_left_as_it_is(
-    room: Room, service: Service
+@pytest.mark.parametrize("script", [says(500, "internal_error"), says(403, "no right"), lost])
+def test_a_note_stays_until_it_is_known_that_the_ban_is_gone(
+    operator: Operator, server: Played, script: Scripted
 ) -> None:
-    file = leave(note(service))
-    room.affiliation = "admin"
-    assert removal.mend(api_of(service)) == []
-    assert (room.history, file.exists()) == ([], False)
+    run_and(operator, server, killed)
+    server.meets("get_room_affiliations", script)
+    assert operator("room", "mend").code == 1
+    assert len(notes(operator)) == 1
+    server.meets("get_room_affiliations", script)
+    ran = remove(operator, who=BOB)  # goes on all the same
+    assert (ran.code, "were not looked at" in ran.err) == (0, True)
+    assert operator("room", "mend").code == 0
+    assert server.rooms[ROOM].affiliations == {}
 
 
-def test_notes_of_other_servers_and_of_running_programs_are_left_alone(
-    room: Room, service: Service
+def test_a_note_of_another_server_is_left_alone(operator: Operator, server: Played) -> None:
+    run_and(operator, server, killed)
+    with Played() as other:
+        other.rooms[ROOM] = PlayedRoom(affiliations={ALICE: "outcast"})
+        operator.configure(other.url)
+        assert operator("room", "mend").out == "nothing to mend\n"
+        assert other.changes == []
+    assert len(notes(operator)) == 1
+
+
+@pytest.fixture
+def moderated(play: Play) -> Played:
+    """A room in which the configured account moderates."""
+    played = play(more=f'room_admin = "{MOD}"')
+    played.rooms[ROOM] = PlayedRoom(
+        {f"{MOD}/bot": "Mod", f"{ALICE}/phone": "Ali", f"{ALICE}/desk": 'Ali\'s <desk> & "co"'},
+        {f"{MOD}/bot": "moderator"},
+    )
+    return played
+
+
+def obeyed(played: Played, call: Call, connection: socket.socket) -> None:
+    """What a room does that is sent a role of none."""
+    (item,) = ElementTree.fromstring(call.arguments["stanza"]).iter(f"{MUC_ADMIN}item")
+    assert item.get("role") == "none"
+    occupants = played.rooms[ROOM].occupants
+    for jid in [jid for jid, nick in occupants.items() if nick == item.get("nick")]:
+        del occupants[jid]
+    usual(played, call, connection)
+
+
+def test_where_a_moderator_is_configured_each_nick_is_kicked_in_its_name(
+    operator: Operator, moderated: Played
 ) -> None:
-    room.affiliation = "outcast"
-    other = leave(note(service, api="http://127.0.0.1:1/api"))
-    strange = notes.folder() / "strange.json"
-    strange.write_text("{}")
-    held = note(service)
-    with notes.noted(held) as held_file:
-        assert removal.mend(api_of(service)) == []
-    assert room.history == []
-    assert {other.exists(), strange.exists(), held_file.exists()} == {True}
-    assert len(removal.mend(api_of(service))) == 1
+    moderated.meets("send_stanza", obeyed, obeyed)
+    ran = remove(operator, "--reason", "a <b> & 'c'", "--json")
+    assert (ran.code, ran.json["outcomes"][0]["how"]) == (0, "kicked")
+    assert list(moderated.rooms[ROOM].occupants.values()) == ["Mod"]
+    assert moderated.changes == ["send_stanza", "send_stanza"]
+    nicks = ["Ali", 'Ali\'s <desk> & "co"']
+    for call, nick in zip(moderated.called("send_stanza"), nicks, strict=True):
+        assert (call.arguments["from"], call.arguments["to"]) == (f"{MOD}/bot", ROOM)
+        stanza = ElementTree.fromstring(call.arguments["stanza"])
+        (item,) = stanza.iter(f"{MUC_ADMIN}item")
+        assert stanza.get("type") == "set"
+        assert (item.get("nick"), item.findtext(f"{MUC_ADMIN}reason")) == (nick, "a <b> & 'c'")
+    assert set_to(moderated) == []
 
 
-def test_a_note_about_a_room_that_is_gone_is_gone_too(service: Service) -> None:
-    assert isinstance(service.behave, Scripted)
-    refusal = Refusal(400, "The room does not exist.")
-    service.behave.answers["get_room_affiliations/v3"] = refusal
-    file = leave(note(service))
-    assert removal.mend(api_of(service)) == []
-    assert not file.exists()
-
-
-@pytest.mark.parametrize("named", ["", "relative/path"])
-def test_a_state_home_that_is_no_absolute_path_is_passed_over(
-    named: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    "why", ["not obeyed", "no right", "no command", "not in there", "no moderator", "of its kind"]
+)
+def test_where_the_moderator_cannot_it_is_done_the_other_way(
+    operator: Operator, moderated: Played, why: str
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", named)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert notes.folder() == tmp_path / ".local/state/extauth-http/bans"
-    monkeypatch.delenv("HOME")
-    assert notes.folder().is_absolute()
-    assert os.environ.get("HOME") is None
+    room = moderated.rooms[ROOM]
+    match why:
+        case "no right":
+            moderated.meets("send_stanza", says(403, {"code": 32, "message": "AccessRules"}))
+        case "no command":
+            moderated.meets("send_stanza", says(404, {"code": 40, "message": "Endpoint"}))
+        case "not in there":
+            del room.occupants[f"{MOD}/bot"]
+        case "no moderator":
+            room.roles = {}
+        case "of its kind":
+            room.roles[f"{ALICE}/desk"] = "moderator"
+    ran = remove(operator, "--json")
+    assert (ran.code, ran.json["outcomes"][0]["how"]) == (0, "banned and let in again")
+    assert set_to(moderated) == ["outcast", "none"]
+    assert not any(jid.startswith(ALICE) for jid in room.occupants)
+    tried = why in ("not obeyed", "no right", "no command")
+    assert bool(moderated.called("send_stanza")) is tried
+
+
+def test_a_stanza_that_may_have_been_sent_is_not_followed_by_a_ban(
+    operator: Operator, moderated: Played
+) -> None:
+    moderated.meets("send_stanza", lost)
+    ran = remove(operator)
+    assert (ran.code, set_to(moderated)) == (1, [])
+    assert "it is not known whether it was done" in ran.out
+
+
+@pytest.mark.parametrize("what", ["a file", "a link", "others may write", "somebody else's"])
+def test_without_a_place_for_the_note_nothing_is_done(
+    operator: Operator, server: Played, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.rooms[ROOM].subscribers = [ALICE]
+    place = operator.folder / "state" / "extauth-http" / "bans"
+    if what == "a file":
+        (operator.folder / "state").write_text("")
+    else:
+        place.mkdir(parents=True, mode=0o755)
+    if what == "a link":
+        place.rename(place.with_name("elsewhere"))
+        place.symlink_to("elsewhere")
+    if what == "others may write":
+        place.chmod(0o777)
+    if what == "somebody else's":
+        monkeypatch.setattr(os, "geteuid", lambda: place.stat().st_uid + 1)
+    ran = remove(operator)
+    assert (ran.code, server.changes) == (1, [])
+    assert str(operator.folder / "state") in ran.out
+    assert "Traceback" not in ran.err
+    assert remove(operator, "--ban").code == 0  # needs no note

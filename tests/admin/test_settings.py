@@ -1,38 +1,65 @@
-"""The table that the port program reads past, and the commands about users and rooms need."""
+"""The ``ejabberd`` table, and that it and the port program's keep out of each other's way."""
 
 from pathlib import Path
 
 import pytest
 
-from extauth_http import settings as port_settings
-from extauth_http.admin.settings import load
+from extauth_http.admin import settings
 from extauth_http.jid import Jid
+from extauth_http.service_auth import Basic, Bearer
 from extauth_http.settings import BadSettings
+from extauth_http.settings import load as load_port
+from tests.admin.operator import Operator
+from tests.admin.played import Played
+from tests.credentials import PASSWORD
 
-API = 'api = "http://127.0.0.1:5443/api"'
-BACKEND = '[backend]\nkind = "rest"\nurl = "http://127.0.0.1:1/"\n'
-
-
-def written(folder: Path, text: str) -> Path:
-    file = folder / "extauth-http.toml"
-    file.write_text(text)
-    return file
+BACKEND = '[backend]\nkind = "rest"\nurl = "http://127.0.0.1:8080/xmpp"\n'
+API = '[ejabberd]\napi = "http://127.0.0.1:5443/api"\n'
 
 
-def test_the_whole_table(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("s3cret\n")
-    file = written(
-        tmp_path,
-        f'[ejabberd]\n{API}\ntimeout = 5\nroom_admin = "Admin@example.org"\n'
-        f'[ejabberd.service_auth]\nkind = "basic"\nusername = "a@h"\npassword_file = "{secret}"\n',
-    )
-    found = load(file)
-    assert (str(found.api), found.timeout) == ("http://127.0.0.1:5443/api", 5)
-    assert found.room_admin == Jid("admin", "example.org")
-    assert found.service_auth
-    assert found.service_auth.headers() == [(b"Authorization", b"Basic YUBoOnMzY3JldA==")]
-    assert "s3cret" not in repr(found)
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "extauth-http.toml"
+
+
+def problem(file: Path | None) -> str:
+    with pytest.raises(BadSettings) as caught:
+        settings.load(file)
+    assert "Traceback" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_not_said_has_a_default(file: Path) -> None:
+    file.write_text(API)
+    found = settings.load(file)
+    assert (str(found.api), found.timeout) == ("http://127.0.0.1:5443/api", 35.0)
+    assert (found.service_auth, found.room_admin, found.warnings()) == (None, None, [])
+
+
+def test_the_environment_goes_before_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(API + 'timeout = 7\n[ejabberd.service_auth]\nkind="bearer"\ntoken="filed-one"')
+    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__API", "https://xmpp.example:5443/api")
+    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__SERVICE_AUTH__TOKEN", "12345678")
+    found = settings.load(file)
+    assert (str(found.api), found.timeout) == ("https://xmpp.example:5443/api", 7.0)
+    assert isinstance(found.service_auth, Bearer)
+    assert found.service_auth.token.get_secret_value() == "12345678"
+
+
+def test_the_environment_is_enough(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "API": "http://127.0.0.1:5443/api",
+        "SERVICE_AUTH__KIND": "basic",
+        "SERVICE_AUTH__USERNAME": "admin@example.org",
+        "SERVICE_AUTH__PASSWORD": PASSWORD,
+        "ROOM_ADMIN": "Moderator@Example.org",
+    }.items():
+        monkeypatch.setenv(f"EXTAUTH_HTTP_EJABBERD__{name}", value)
+    found = settings.load(file)
+    assert isinstance(found.service_auth, Basic)
+    assert found.service_auth.password.get_secret_value() == PASSWORD
+    assert found.room_admin == Jid("moderator", "example.org")
+    assert PASSWORD not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -40,84 +67,113 @@ def test_the_whole_table(tmp_path: Path) -> None:
     [
         ("", "there is no [ejabberd] table"),
         (BACKEND, "there is no [ejabberd] table"),
-        ("[ejabberd]\n", "ejabberd.api: expected, but not there"),
-        ('[ejabberd]\napi = "5443"\n', "ejabberd.api: expected a URL that starts with http"),
-        ('[ejabberd]\napi = "http://u:pass@h/api"\n', "without user and password"),
-        (f"[ejabberd]\n{API}\ncolour = 1\n", "ejabberd.colour: unknown key"),
-        (f"[ejabberd]\n{API}\ntimeout = 0\n", "ejabberd.timeout"),
-        (f'[ejabberd]\n{API}\nroom_admin = "admin"\n', "expected USER@HOST"),
-        (f'[ejabberd]\n{API}\nservice_auth = {{kind = "magic"}}\n', "expected kind to be one of"),
+        ("ejabberd = 3", "ejabberd: expected a"),
+        ("[ejabberd]", "ejabberd.api: expected, but not there"),
+        ("[ejabberd]\napi = 5", "ejabberd.api: expected a URL"),
+        ('[ejabberd]\napi = "ftp://x/"', "starts with http:// or https://"),
+        ('[ejabberd]\napi = "http://a:swordfish@x/"', "without user and password"),
+        (API + "timeout = 0", "ejabberd.timeout"),
+        (API + "timeout = nan", "ejabberd.timeout"),
+        (API + 'room_admin = "moderator"', "ejabberd.room_admin: expected USER@HOST"),
+        (API + "retries = 3", "ejabberd.retries: unknown key"),
+        (API + '[ejabberd.service_auth]\nkind = "digest"', "ejabberd.service_auth"),
         (
-            f'[ejabberd]\n{API}\nservice_auth = {{kind = "bearer", token_file = "/nowhere"}}\n',
+            API + '[ejabberd.service_auth]\nkind = "bearer"\ntoken_file = "/nowhere"',
             "cannot read /nowhere",
         ),
-        (f'[ejabberd]\n{API}\ntls = {{ca_file = "/nowhere"}}\n', "cannot use /nowhere"),
-        ("[ejabberd\n", "not TOML"),
+        (API + '[ejabberd.tls]\nca_file = "/nowhere.pem"', "cannot use /nowhere.pem"),
+        ("[ejabberd", "not TOML"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(BadSettings) as bad:
-        load(written(tmp_path, text))
-    assert said in str(bad.value)
-    assert "pass" not in str(bad.value).replace("password", "")
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="cannot be read"):
-        load(tmp_path / "nothing.toml")
-
-
-def test_the_environment_goes_before_the_file_and_does_without_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = written(tmp_path, f"{BACKEND}[ejabberd]\n{API}\ntimeout = 5\n")
-    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__API", "http://127.0.0.1:9/api")
-    assert str(load(file).api) == "http://127.0.0.1:9/api"
-    assert load(file).timeout == 5
-    assert str(load(tmp_path / "nothing.toml").api) == "http://127.0.0.1:9/api"
-    assert port_settings.load(file).backend
-
-
-def test_what_the_environment_says_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = written(
-        tmp_path, f'[ejabberd]\n{API}\nservice_auth = {{kind = "bearer", token = "t"}}\n'
-    )
-    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__SERVICE_AUTH__TOKEN", "12345678")
-    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__ROOM_ADMIN", "Moderator@example.org")
-    found = load(file)
-    assert found.service_auth
-    assert found.service_auth.headers() == [(b"Authorization", b"Bearer 12345678")]
-    assert found.room_admin == Jid("moderator", "example.org")
-    monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD", "7 {")
-    with pytest.raises(BadSettings, match="EXTAUTH_HTTP_EJABBERD: expected JSON"):
-        load(file)
+def test_a_mistake_is_named_where_it_is(file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    assert said in problem(file)
+    assert "swordfish" not in problem(file)
 
 
 @pytest.mark.parametrize(
-    "table", ["[ejabberd]\n", "[ejabberd]\ncolour = 1\n", "ejabberd = 7\n", f"[ejabberd]\n{API}\n"]
-)
-def test_nothing_in_the_table_keeps_anybody_from_logging_in(tmp_path: Path, table: str) -> None:
-    first = table if table.startswith("ejabberd") else ""
-    file = written(tmp_path, f"{first}{BACKEND}{'' if first else table}")
-    assert port_settings.load(file).backend
-
-
-def test_a_broken_backend_keeps_nobody_from_ending_a_session(tmp_path: Path) -> None:
-    file = written(tmp_path, f'[backend]\nkind = "magic"\n[ejabberd]\n{API}\n')
-    assert load(file).api
-
-
-@pytest.mark.parametrize(
-    ("api", "is_warned"),
+    ("variable", "value", "said"),
     [
-        ("http://127.0.0.1:5443/api", False),
-        ("http://localhost:5443/api", False),
-        ("https://xmpp.example.org:5443/api", False),
-        ("http://xmpp.example.org:5443/api", True),
+        ("EXTAUTH_HTTP_EJABBERD", "swordfish", "EXTAUTH_HTTP_EJABBERD: expected JSON"),
+        ("EXTAUTH_HTTP_EJABBERD__API", "swordfish", "EXTAUTH_HTTP_EJABBERD__API: expected a URL"),
+        ("EXTAUTH_HTTP_EJABBERD__TIMEOUT", "long", "EXTAUTH_HTTP_EJABBERD__TIMEOUT: expected"),
     ],
 )
-def test_plain_http_to_another_machine_is_warned_of(
-    tmp_path: Path, api: str, is_warned: bool
+def test_a_mistake_in_the_environment_is_named(
+    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
 ) -> None:
-    found = load(written(tmp_path, f'[ejabberd]\napi = "{api}"\n'))
-    assert bool(found.warnings()) is is_warned
+    file.write_text(API)
+    monkeypatch.setenv(variable, value)
+    assert said in problem(file)
+    assert "swordfish" not in problem(file)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert "No such file" in problem(tmp_path / "nothing.toml")
+    assert "Is a directory" in problem(tmp_path)
+    (tmp_path / "latin").write_bytes(b"# \xff")
+    assert "not TOML" in problem(tmp_path / "latin")
+
+
+@pytest.mark.parametrize(
+    ("api", "warnings"),
+    [
+        ("http://127.0.0.1:1/api", 0),
+        ("http://localhost/api", 0),
+        ("https://xmpp.example/api", 0),
+        ("http://xmpp.example/api", 1),
+    ],
+)
+def test_clear_text_to_another_machine_is_warned_of(file: Path, api: str, warnings: int) -> None:
+    file.write_text(f'[ejabberd]\napi = "{api}"')
+    assert len(settings.load(file).warnings()) == warnings
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "ejabberd = 3\n",
+        '[ejabberd]\napi = "nonsense"\n',
+        '[ejabberd.service_auth]\nkind = "basic"\npassword_file = "/nowhere"\n',
+        '[ejabberd.tls]\nca_file = "/nowhere"\n',
+    ],
+)
+def test_the_port_program_does_not_mind_a_broken_ejabberd_table(file: Path, table: str) -> None:
+    file.write_text(f"{table}\n{BACKEND}" if table.startswith("ejabberd") else BACKEND + table)
+    assert load_port(file).backend is not None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EXTAUTH_HTTP_EJABBERD", "notjson"),
+        ("EXTAUTH_HTTP_EJABBERD", "[1]"),
+        ("EXTAUTH_HTTP_EJABBERD__API", "nonsense"),
+        ("EXTAUTH_HTTP_EJABBERD__SERVICE_AUTH__KIND", "digest"),
+    ],
+)
+def test_the_port_program_does_not_mind_what_the_environment_says_of_ejabberd(
+    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    file.write_text(BACKEND)
+    monkeypatch.setenv(variable, value)
+    assert load_port(file).backend is not None
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        '[backend]\nkind = "nonsense"\n',
+        '[backend]\nkind = "rest"\nurl = 3\n',
+        '[backend]\nkind = "rest"\nurl = "http://x/"\n[backend.tls]\nca_file = "/nowhere"\n',
+        "deadline = 99\n[log]\nlevel = 3\n",
+    ],
+)
+def test_a_broken_backend_keeps_nobody_from_being_kicked(
+    operator: Operator, server: Played, backend: str
+) -> None:
+    top, _, rest = backend.partition("[") if backend.startswith("deadline") else ("", "", backend)
+    text = f"{top}{operator.config.read_text()}{'[' if top else ''}{rest}"
+    operator.config.write_text(text)
+    assert operator("user", "kick", "alice@example.org", "--yes").code == 0
+    assert server.sessions == {"bob@example.org": ["pad"]}

@@ -76,9 +76,9 @@ def show(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
 
 def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``room invite``: everybody is looked at before anybody is invited."""
+    jids = targets_of(arguments)
     _mend(api, screen)
     room = rooms.look(api, arguments.room)
-    jids = targets_of(arguments)
     served = users.hosts(api)
     for jid in jids:
         if jid.host in served:

@@ -1,0 +1,87 @@
+"""A user's sessions, as the server tells of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from extauth_http.admin import users
+from extauth_http.admin.api import Api, ApiError
+from extauth_http.admin.settings import EjabberdSettings
+from extauth_http.admin.users import NoSuchUser
+from extauth_http.jid import Jid
+from tests.admin.played import RELEASES, Played, says, usual
+
+ALICE = Jid("alice", "example.org")
+
+
+def api(played: Played) -> Api:
+    return Api(EjabberdSettings.model_validate({"api": played.url}))
+
+
+def session(**more: Any) -> dict[str, Any]:
+    told = {"connection": "c2s_tls", "ip": "::ffff:192.0.2.7", "port": 1, "priority": -1}
+    told |= {"node": "n@h", "uptime": 60, "status": "away", "resource": "x", "statustext": "tea"}
+    return {**told, **more}
+
+
+def test_a_session_is_told_with_its_time_and_a_plain_address() -> None:
+    with Played() as played:
+        told = [session(), session(resource="y", uptime=5, statustext="", ip="2001:db8::1")]
+        played.meets("user_sessions_info", says(200, told))
+        newest, oldest = users.sessions(api(played), ALICE)
+    assert (newest.resource, newest.ip, newest.status) == ("y", "2001:db8::1", "away")
+    assert (oldest.resource, oldest.ip, oldest.status) == ("x", "192.0.2.7", "away tea")
+    assert newest.since - oldest.since == timedelta(seconds=55)
+    assert timedelta(seconds=55) < datetime.now(UTC) - oldest.since < timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("resources", [[], ["a"], ["a", "b", "c"]])
+def test_a_kick_says_how_many_on_each_release(release: str, resources: list[str]) -> None:
+    with Played(release) as played:
+        played.sessions[str(ALICE)] = list(resources)
+        assert users.kick(api(played), ALICE) == len(resources)
+
+
+def test_who_was_ended_one_by_one_is_counted_and_who_came_meanwhile_is_ended() -> None:
+    with Played() as played:
+        played.sessions[str(ALICE)] = ["a", "b"]
+
+        def comes_back(played: Played, call: Any, connection: Any) -> None:
+            usual(played, call, connection)
+            played.sessions[str(ALICE)] = ["late"]
+
+        played.meets("kick_session", usual, comes_back)
+        assert users.kick_with(api(played), ALICE, ["a", "b"], "bye") == 2
+        assert not played.sessions.get(str(ALICE))
+    assert [call.arguments["reason"] for call in played.called("kick_session")] == ["bye", "bye"]
+
+
+def test_each_session_is_told_by_the_host_itself() -> None:
+    with Played() as played:
+        users.tell(api(played), ALICE, ["a", "b/c"], "hello")
+    told = [call.arguments for call in played.called("send_message")]
+    assert [(each["from"], each["to"], each["body"]) for each in told] == [
+        ("example.org", "alice@example.org/a", "hello"),
+        ("example.org", "alice@example.org/b/c", "hello"),
+    ]
+
+
+@pytest.mark.parametrize(("refused", "is_undone"), [(0, True), (1, False)])
+def test_who_was_told_in_part_is_not_said_to_be_untold(refused: int, is_undone: bool) -> None:
+    with Played() as played:
+        played.meets("send_message", *[usual] * refused, says(400, "no"))
+        with pytest.raises(ApiError) as caught:
+            users.tell(api(played), ALICE, ["a", "b"], "hello")
+    assert caught.value.is_undone is is_undone
+
+
+def test_who_is_not_known_or_not_served_is_named() -> None:
+    with Played() as played:
+        users.must_be_known(api(played), ALICE)
+        with pytest.raises(NoSuchUser, match=r"does not know nobody@example\.org"):
+            users.must_be_known(api(played), Jid("nobody", "example.org"))
+        served = users.hosts(api(played))
+    with pytest.raises(NoSuchUser, match=r"does not serve else\.where, but example\.org"):
+        users.must_be_served([ALICE, Jid("alice", "else.where")], served)
