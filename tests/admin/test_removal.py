@@ -119,6 +119,20 @@ def test_a_ban_that_cannot_be_taken_away_is_told_of_and_mended_later(
     assert server.rooms[ROOM].affiliations == {ALICE: "member"}
 
 
+def test_a_ban_goes_with_a_room_that_ends_meanwhile(
+    operator: Operator, server: Played
+) -> None:
+    def ending(played: Played, call: Call, connection: socket.socket) -> None:
+        del played.rooms[ROOM]
+        says(400, "Room doesn't exists")(played, call, connection)
+
+    server.meets("set_room_affiliation", usual, ending)
+    server.meets("get_room_affiliations", usual, usual, says(500, "internal_error"))
+    ran = remove(operator)
+    assert (ran.code, notes(operator)) == (0, [])
+    assert set_to(server) == ["outcast", "none"]
+
+
 def test_an_answer_that_gets_lost_on_the_way_back_is_asked_for_again(
     operator: Operator, server: Played
 ) -> None:

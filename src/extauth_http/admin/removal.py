@@ -150,12 +150,22 @@ def _let_in_again(api: Api, note: Note) -> None:
             rooms.set_affiliation(api, note.place, note.jid, note.affiliation)
         except ApiError as error:
             why = error.said
+            if error.is_refused and _went_with_its_room(api, note.place):
+                return
         else:
             return
     raise BanLeft(
         f"{note.jid} is out of {note.place}, but banned: the ban could not be taken away again "
         f"({why}); {MEND}"
     )
+
+
+def _went_with_its_room(api: Api, room: Jid) -> bool:
+    """Somebody else may have ended the room meanwhile, and its bans with it."""
+    try:
+        return rooms.is_gone(api, room)
+    except ApiError:
+        return False
 
 
 def mend(api: Api) -> list[str]:

@@ -169,11 +169,11 @@ def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     if api.is_dry:
         return GOOD
     try:
-        is_there = rooms.exists(api, room.room)
+        is_gone = rooms.is_gone(api, room.room)
     except ApiError as error:
         error.is_undone = False
         raise
-    if is_there:
+    if not is_gone:
         raise ApiError("destroy_room", "ejabberd says yes, and the room is still there")
     said = f"destroyed; {count} were in it"
     return screen.outcomes([Outcome(str(room.room), State.DONE, said, {"occupants": count})])

@@ -1,6 +1,7 @@
 """Rooms: made, shown, opened to somebody, ended. ``removal.py`` takes people out of them."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from extauth_http.admin.api import Api, ApiError, unreadable
 from extauth_http.admin.masking import masked
 from extauth_http.jid import Jid, bare
+
+ENDED = 2.0  # seconds until a room that ends must have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +110,21 @@ def _options(api: Api, room: Jid) -> dict[str, str] | None:
         raise unreadable("get_room_options") from None
 
 
-def exists(api: Api, room: Jid) -> bool:
-    try:
-        look(api, room)
-    except NoSuchRoom:
-        return False
-    return True
+def is_gone(api: Api, room: Jid) -> bool:
+    """Whether a room is not there any more. One that is just ending answers with an error of its
+    own, and is looked at until it has ended."""
+    end = time.monotonic() + ENDED
+    while True:
+        try:
+            look(api, room)
+        except NoSuchRoom:
+            return True
+        except ApiError as error:
+            if not error.is_refused:
+                raise
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.05)
 
 
 def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room | None:

@@ -71,7 +71,7 @@ def must_be_served(jids: list[Jid], served: list[str]) -> None:
 
 
 def tell(api: Api, jid: Jid, resources: list[str], text: str) -> None:
-    """A message from the host itself to each of the sessions, none of which is stored for later."""
+    """A message from the host itself to each of the sessions."""
     for told, resource in enumerate(resources):
         try:
             api.change(
