@@ -119,9 +119,7 @@ def test_a_ban_that_cannot_be_taken_away_is_told_of_and_mended_later(
     assert server.rooms[ROOM].affiliations == {ALICE: "member"}
 
 
-def test_a_ban_goes_with_a_room_that_ends_meanwhile(
-    operator: Operator, server: Played
-) -> None:
+def test_a_ban_goes_with_a_room_that_ends_meanwhile(operator: Operator, server: Played) -> None:
     def ending(played: Played, call: Call, connection: socket.socket) -> None:
         del played.rooms[ROOM]
         says(400, "Room doesn't exists")(played, call, connection)
