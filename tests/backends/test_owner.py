@@ -107,6 +107,17 @@ def test_a_pattern_without_the_user_is_refused() -> None:
         judged(active(), username_match="everybody")
 
 
+@pytest.mark.parametrize("key", ["username_claim", "audience", "issuer", "scope"])
+def test_a_rule_that_nothing_would_be_held_to_is_refused(key: str) -> None:
+    rule = {key: "https://login.example.org"}
+    basic: dict[str, Any] = {"kind": "status", "url": "http://127.0.0.1:1/", **rule}
+    bearer = {**basic, "credential": "bearer", "username_header": "X-Owner"}
+    grant = {**basic, "kind": "password_grant"}
+    for backend in (basic, bearer, *[grant] * (key in ("username_claim", "audience"))):
+        with pytest.raises(ValueError, match=f"{key}: kind {backend['kind']} has nothing"):
+            ask(Command(Operation.AUTH, "alice", "example.org", "x"), **backend)
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [

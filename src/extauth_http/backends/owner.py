@@ -28,6 +28,9 @@ class TokenSettings(BackendSettings):
     """Keys of the kinds that ask about a token."""
 
     default_claim: ClassVar[str] = "username"
+    unheeded: ClassVar[tuple[str, ...]] = ()
+    """Keys that a kind has nothing to compare with: a rule that is set and not kept lets in whom
+    it is there to keep out."""
 
     username_claim: str = ""
     """Which claim names the owner; the default is the kind's."""
@@ -45,6 +48,9 @@ class TokenSettings(BackendSettings):
     def _names_somebody(self) -> Self:
         if "{user}" not in self.username_match:
             raise ValueError("username_match: expected {user} in it, or any token would do")
+        for key in self.unheeded:
+            if getattr(self, key):
+                raise ValueError(f"{key}: kind {self.kind} has nothing to compare it with")
         return self
 
 

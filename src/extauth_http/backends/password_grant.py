@@ -1,6 +1,8 @@
 """The ``password_grant`` kind: user name and password are tried at the token endpoint
 (RFC 6749 section 4.3). The token that comes back is thrown away."""
 
+from typing import ClassVar
+
 from extauth_http.backends import Url
 from extauth_http.backends.oauth import OAuthSettings, Provider
 from extauth_http.backends.owner import TokenBackend, claims_of
@@ -12,6 +14,8 @@ from extauth_http.verdict import Answer, Undecided, Verdict
 
 class PasswordGrantSettings(OAuthSettings):
     """``url`` is the token endpoint; ``username_match`` is the name that is sent there."""
+
+    unheeded: ClassVar[tuple[str, ...]] = ("username_claim", "audience")
 
     revocation_url: Url | None = None
 

@@ -2,7 +2,7 @@
 as in nginx's ``auth_request``."""
 
 from base64 import b64encode
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -18,6 +18,8 @@ class StatusSettings(TokenSettings):
     """``credential = "basic"`` sends ``username_match`` and the password; ``"bearer"`` sends the
     password as a token, and then ``username_header`` has to name the header of the answer that says
     whose token it is."""
+
+    unheeded: ClassVar[tuple[str, ...]] = ("username_claim", "audience", "issuer", "scope")
 
     url: Url
     method: Literal["GET", "HEAD", "POST"] = "GET"
