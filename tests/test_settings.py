@@ -9,6 +9,7 @@ from extauth_http.protocol import Dialect
 from extauth_http.settings import BadSettings, config_file, load
 
 REST = '[backend]\nkind = "rest"\nurl = "http://127.0.0.1:8080/xmpp"\n'
+USERINFO = '[backend]\nkind = "userinfo"\nurl = "http://127.0.0.1:8080/me"\n'
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
         ("deadline = ", "not TOML: Invalid value (at end of document)"),
         (f"deadlin = 8\n{REST}", "deadlin: unknown key"),
         (f"deadline = 40\n{REST}", "deadline: expected less than or equal to 25"),
-        (f"deadline = 'soon'\n{REST}", "deadline: expected a valid number"),
+        (f"deadline = 'soon'\n{REST}", "deadline: expected a number"),
         (f"dialect = 'erlang'\n{REST}", "dialect: expected 'ejabberd' or 'boolean'"),
         (f"[log]\nlevel = 'loud'\n{REST}", "log.level: expected 'debug', 'info', 'warning' or"),
         ('[backend]\nurl = "http://x/"', 'backend: expected a table with a kind, such as kind = "'),
@@ -91,6 +92,11 @@ def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
         (f"{REST}[backend.operations.auth]\nmethod = 'GET'", 'expected body = "query" where'),
         (f"{REST}[backend.operations.auth]\npath = '/x?a'", "auth: path: expected a percent-enc"),
         ('[hosts."b.example"]', 'hosts."b.example".backend: expected, but not there'),
+        (f"log = 'x'\n{REST}", "log: expected a table"),
+        (f"hosts = 'x'\n{REST}", "hosts: expected a table"),
+        (f"{REST}trust_env = 'maybe'", "trust_env: expected true or false"),
+        (f"{REST}tls.ca_file = 5", "tls.ca_file: expected a path"),
+        (f"{USERINFO}isuser = 'alow'", "isuser: expected 'deny', 'allow', 'undecided' or a table"),
         (
             f"{REST}[hosts.'B.example']\nbackend.kind='rest'\nbackend.url='http://x'",
             "in lower case",
@@ -116,6 +122,16 @@ def test_an_error_in_the_environment_names_the_variable(
 ) -> None:
     monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__URL", "gopher://x")
     assert problem(write(REST)).startswith("environment variable EXTAUTH_HTTP_BACKEND__URL: expec")
+
+
+@pytest.mark.parametrize("name", ["LOG", "BACKEND__TLS", "HOSTS"])
+def test_a_variable_for_a_whole_table_has_to_be_json(
+    write: Writer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"EXTAUTH_HTTP_{name}", "{hunter2")
+    said = problem(write(REST))
+    assert said.startswith("environment: expected JSON where a variable EXTAUTH_HTTP_")
+    assert "hunter2" not in said
 
 
 def test_an_unknown_variable_is_an_error(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:

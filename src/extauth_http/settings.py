@@ -1,13 +1,19 @@
 """The configuration: a TOML file, overridden by ``EXTAUTH_HTTP_…`` in the environment."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from extauth_http.backends import BackendSettings, SomeBackend
 from extauth_http.protocol import Dialect
@@ -170,6 +176,8 @@ def load(file: Path | None) -> Settings:
         settings = Settings(**data)
     except ValidationError as error:
         problems += sentences(file, error)
+    except SettingsError:
+        problems.append(f"environment: expected JSON where a variable {PREFIX}… is a whole table")
     except Exception as error:  # noqa: BLE001 - a backend's settings may raise anything
         problems.append(f"{file}: a backend's settings failed with {type(error).__name__}")
     if problems:
@@ -195,7 +203,7 @@ def _unknown_variables() -> list[str]:
 def _sentence(file: Path | None, place: tuple[int | str, ...], message: str) -> str:
     """Where it is and what was expected. pydantic's texts hold no value here."""
     for theirs, ours in _WORDING.items():
-        message = message.replace(theirs, ours)
+        message = re.sub(theirs, ours, message)
     variable = PREFIX + "__".join(str(part).upper() for part in place)
     if place and variable in {name.upper() for name in os.environ}:
         return f"environment variable {variable}: {message}"
@@ -204,9 +212,13 @@ def _sentence(file: Path | None, place: tuple[int | str, ...], message: str) -> 
 
 
 _WORDING = {
-    "Value error, ": "",
-    "Assertion failed, ": "",
-    "Input should be": "expected",
+    "^Value error, ": "",
+    "^Assertion failed, ": "",
+    "^Input should be": "expected",
+    "a valid dictionary( or instance of [A-Za-z]+)?$": "a table",
+    "a valid boolean, .*": "true or false",
+    "a valid number, .*": "a number",
+    "^Input is not a valid path .*": "expected a path",
     "Extra inputs are not permitted": "unknown key",
     "Field required": "expected, but not there",
 }

@@ -21,7 +21,11 @@ BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
 def _existence(value: Any) -> Any:
-    return value if isinstance(value, str) else backend_of_kind(value)
+    if isinstance(value, str):
+        if value not in ("deny", "allow", "undecided"):
+            raise ValueError("expected 'deny', 'allow', 'undecided' or a table with a kind")
+        return value
+    return backend_of_kind(value)
 
 
 class TokenSettings(BackendSettings):
