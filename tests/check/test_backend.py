@@ -92,6 +92,13 @@ def test_who_cannot_tell_is_not_counted_as_refusing_a_made_up_user() -> None:
     assert "http_503" in finding.found
 
 
+@pytest.mark.parametrize(("status", "is_hinted"), [(404, True), (405, True), (503, False)])
+def test_a_status_that_a_wrong_url_gives_is_told_as_that(status: int, is_hinted: bool) -> None:
+    with Service(answering(http(status))) as service:
+        finding = one(found_of(service.url), "backend-undecided")
+    assert any("wrong url" in line for line in finding.details) is is_hinted
+
+
 def test_a_user_who_logs_in_and_does_not_exist_is_a_warning() -> None:
     def behave(request: Request, connection: socket.socket) -> None:
         asked = request.json()

@@ -213,5 +213,5 @@ def _nobody_can_tell(asking: _Asking, command: Command, decision: Decision) -> F
         "backend-undecided",
         f"{said}, so nobody gets in",
         host=command.host,
-        details=asking.shown,
+        details=(*asking.shown, *_hints(decision)),
     )
