@@ -1,6 +1,8 @@
 """Commands by hand: what is read, what is shown, and what never is."""
 
+import contextlib
 import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -97,8 +99,8 @@ def test_debug_mode_answers_a_text_file_line_by_line(tmp_path: Path) -> None:
         ["ALLOW", "auth:alice:example.org:********"],
         ["DENY", "auth:alice:example.org:********"],
         ["ALLOW", "isuser:alice:example.org"],
-        ["DENY", "a"],
-        ["DENY", "a"],
+        ["DENY", "no"],
+        ["DENY", "no"],
     ]
     assert ["NOT AS EXPECTED" in line for line in lines] == [False, True, True, False, False]
     assert done.returncode == 0
@@ -131,6 +133,43 @@ def test_replay_shows_a_table_and_fails_where_an_expectation_was_not_met(
         assert "deny, expected allow" in shown
         assert "2 of 4 expectations met" in shown
         assert done.returncode == 1
+
+
+def at_a_terminal(folder: Path, *arguments: str) -> str:
+    """What a run with a closed service shows at a terminal of 80 columns, which then hangs up."""
+    file = folder / "c.toml"
+    file.write_text(rest("http://127.0.0.1:1"))
+    ours, theirs = pty.openpty()
+    shown = b""
+    with subprocess.Popen(
+        [EXECUTABLE, "--config", file, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "COLUMNS": "80", "NO_COLOR": "1"},
+    ):
+        os.close(theirs)
+        os.write(ours, b"\x04")  # the end of input, as a terminal has it
+        with contextlib.suppress(OSError):  # how the other end's closing is told
+            while data := os.read(ours, 4096):
+                shown += data
+        os.close(ours)
+    return shown.decode()
+
+
+def test_a_narrow_terminal_costs_nothing_of_a_name(tmp_path: Path) -> None:
+    name = "somebody.with.a.long.name:conference-centre-of-the-north.example.org"
+    file = tmp_path / "x.replay"
+    file.write_text(f"isuser:{name}\n")
+    lines = at_a_terminal(tmp_path, "replay", str(file)).splitlines()[1:-1]
+    assert "".join(line.split()[0] for line in lines) == f"isuser:{name}"
+
+
+@pytest.mark.parametrize(("arguments", "is_told"), [((), True), (("--debug",), False)])
+def test_who_starts_the_program_at_a_terminal_is_told_what_is_for_people(
+    tmp_path: Path, arguments: tuple[str, ...], is_told: bool
+) -> None:
+    assert ("extauth-http replay -" in at_a_terminal(tmp_path, *arguments)) is is_told
 
 
 def test_replay_reads_standard_input_and_is_content_when_all_is_as_expected(

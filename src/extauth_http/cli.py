@@ -147,8 +147,16 @@ class _Version(argparse.Action):
 
 
 def _program(arguments: argparse.Namespace) -> int:
+    import os
+
     from extauth_http.program import run
 
+    if os.isatty(0) and not arguments.debug:
+        print(
+            "extauth-http: this waits for ejabberd's packets; for a person there are\n"
+            "extauth-http check, extauth-http replay - and extauth-http --help",
+            file=sys.stderr,
+        )
     run(arguments.config, debug=arguments.debug)
     return 0
 

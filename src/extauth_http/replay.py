@@ -132,7 +132,7 @@ def shown(outcome: Outcome) -> str:
     command = outcome.command
     if command is None:
         what = outcome.operation.value if outcome.operation else "no operation"
-        return f"a packet of {outcome.size} bytes that is no command ({what})"
+        return f"no command: {outcome.size} bytes, {what}"
     name = f"{command.operation.value}:{command.user}:{command.host}"
     return f"{name}:********" if command.operation.has_credential else name
 
@@ -220,11 +220,12 @@ def report(rows: list[tuple[Outcome, Verdict | None]], seconds: float) -> int:
 
 
 def _table(rows: list[tuple[Outcome, Verdict | None]]) -> "Table":
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     colours = {Verdict.ALLOW: "green", Verdict.DENY: "red", Verdict.UNDECIDED: "yellow"}
-    table = Table("command", "verdict", "reason", "status", "ms", box=None, pad_edge=False)
+    command = Column("command", overflow="fold")
+    table = Table(command, "verdict", "reason", "status", "ms", box=None, pad_edge=False)
     for column in table.columns[3:]:
         column.justify = "right"
     for outcome, expected in rows:
