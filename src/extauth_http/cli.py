@@ -42,7 +42,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.set_defaults(run=_program)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     replay = commands.add_parser("replay", help="run a file of commands and show what was answered")
-    replay.add_argument("file", help="text or framed packets; - for standard input")
+    replay.add_argument("file", metavar="FILE", help="text or framed packets; - for standard input")
     replay.add_argument(
         "--record",
         type=Path,
