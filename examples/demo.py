@@ -39,9 +39,9 @@ def main() -> int:
             say("2. As ejabberd asks: one program, packet after packet, nothing kept in between")
             as_expected = freshness(store, environment)
     say("3. In your ejabberd.yml (the whole file: examples/ejabberd.yml)")
-    print("   auth_method: [external]")
-    print(f'   extauth_program: "{PROGRAM} --config /etc/ejabberd/extauth-http.toml"')
-    print("   auth_use_cache: false")
+    for line in (HERE / "ejabberd.yml").read_text().splitlines():
+        if line.startswith(("auth_", "extauth_")):
+            print(f"   {line}")
     return 0 if replayed.returncode == 0 and as_expected else 1
 
 

@@ -161,8 +161,9 @@ def test_a_narrow_terminal_costs_nothing_of_a_name(tmp_path: Path) -> None:
     name = "somebody.with.a.long.name:conference-centre-of-the-north.example.org"
     file = tmp_path / "x.replay"
     file.write_text(f"isuser:{name}\n")
-    lines = at_a_terminal(tmp_path, "replay", str(file)).splitlines()[1:-1]
+    _, *lines, counts = at_a_terminal(tmp_path, "replay", str(file)).splitlines()
     assert "".join(line.split()[0] for line in lines) == f"isuser:{name}"
+    assert counts.startswith("1 command in ")
 
 
 @pytest.mark.parametrize(("arguments", "is_told"), [((), True), (("--debug",), False)])

@@ -211,7 +211,7 @@ def report(rows: list[tuple[Outcome, Verdict | None]], seconds: float) -> int:
     )
     told = sum(expected is not None for _, expected in rows)
     console.print(
-        f"{len(rows)} commands in {seconds:.2f} s: "
+        f"{len(rows)} command{'s' * (len(rows) != 1)} in {seconds:.2f} s: "
         + ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items())
         + (f"; {told - missed} of {told} expectations met" if told else ""),
         highlight=False,
