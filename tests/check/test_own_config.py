@@ -28,7 +28,7 @@ def written(folder: Path, text: str, mode: int = 0o640) -> Path:
     return file
 
 
-def found_of(file: Path, account: Account, *, for_ejabberd: bool = True) -> list[Finding]:
+def found_of(file: Path, account: Account | None, *, for_ejabberd: bool = True) -> list[Finding]:
     return own_config.findings(file, account, for_ejabberd=for_ejabberd)[1]
 
 
@@ -123,6 +123,15 @@ def test_a_secret_that_everybody_may_read_is_named_by_its_file(
     assert os.system(one(found, "secret-readable").line) == 0
     assert not bad(found_of(file, account))
     assert "swordfish" not in str(found)
+
+
+def test_what_a_service_reads_need_not_be_for_ejabberd(tmp_path: Path) -> None:
+    file = written(tmp_path, "[log]\nfile = '/nowhere/log'\n" + BACKEND + SECRET, 0o604)
+    found = found_of(file, None)
+    assert bad(found) == {"secret-readable"}
+    assert os.system(one(found, "secret-readable").line) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not bad(found_of(file, None))
 
 
 def test_a_configuration_that_everybody_may_write_is_broken(

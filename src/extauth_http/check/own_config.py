@@ -28,9 +28,12 @@ SMALLEST = '[backend]\nkind = "rest"\nurl = "http://127.0.0.1:8080/xmpp"'
 
 
 def findings(
-    file: Path | None, account: Account, *, for_ejabberd: bool
+    file: Path | None, account: Account | None, *, for_ejabberd: bool
 ) -> tuple[Settings | None, list[Finding]]:
-    """The settings, None where they cannot be used, and what was found of them."""
+    """The settings, None where they cannot be used, and what was found of them.
+
+    ``account`` is who reads them and writes the log; None where that is a ``serve``'s own.
+    """
     chosen = config_file(file)
     found = list(_environment())
     if chosen and _is_missing(chosen):
@@ -41,13 +44,15 @@ def findings(
         return None, [*found, *(_invalid(problem, chosen) for problem in bad.problems)]
     found.append(good("config-valid", f"{chosen or 'the environment'} is valid{_how(file)}"))
     if chosen:
-        found += _readable(chosen, settings, account)
+        if account:
+            found += _readable(chosen, settings, account)
         found += _secret(chosen, settings, account)
         found += _writable(chosen, settings)
     found += _plain_http(settings)
     found += _dialect(settings, for_ejabberd)
     found += _deadline(settings)
-    found += _log(settings, account)
+    if account:
+        found += _log(settings, account)
     return settings, found
 
 
@@ -125,7 +130,7 @@ def _closed_folder(file: Path, account: Account) -> Path | None:
     return next((folder for folder in above if not account.can("-x", folder)), None)
 
 
-def _secret(file: Path, settings: Settings, account: Account) -> Iterator[Finding]:
+def _secret(file: Path, settings: Settings, account: Account | None) -> Iterator[Finding]:
     held = sorted(_holding_secrets(file, settings))
     open_to_all = [each for each in held if each.stat().st_mode & stat.S_IROTH]
     for each in open_to_all:
@@ -133,7 +138,9 @@ def _secret(file: Path, settings: Settings, account: Account) -> Iterator[Findin
         yield warning(
             "secret-readable",
             f"{each} holds a secret, and everybody on this machine may read it",
-            line=f"chgrp {account.group} {name} && chmod 640 {name}",
+            line=f"chgrp {account.group} {name} && chmod 640 {name}"
+            if account
+            else f"chmod o-r {name}",
         )
     if held and not open_to_all:
         yield good("secrets", "secrets may be read by their owner and group only")

@@ -110,6 +110,10 @@ class _Check:
         none where ejabberd.yml names other programs only."""
         asked: dict[Path | None, list[str]] = {}
         found: list[Finding] = []
+        lines = [ejabberd_rules.program_of(yml, host) for host in yml.hosts] if yml else []
+        # Before relays the configuration is serve's, who may be another account, and should be.
+        of_service = bool(lines) and all(line and named.is_relay(line) for line in lines)
+        reader = None if of_service else self.account
         for host in yml.hosts if yml else []:
             line = ejabberd_rules.program_of(yml, host) if yml else None
             if line and named.is_relay(line) and self._has_no_config():
@@ -130,7 +134,7 @@ class _Check:
         yield "What ejabberd.yml names", found
         for file, hosts in asked.items():
             for_ejabberd = bool(self.question.ejabberd_yml or self.url)
-            settings, of_file = own_config.findings(file, self.account, for_ejabberd=for_ejabberd)
+            settings, of_file = own_config.findings(file, reader, for_ejabberd=for_ejabberd)
             yield "The configuration of extauth-http", of_file
             if settings:
                 self.dialects.add(settings.dialect)
