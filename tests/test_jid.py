@@ -17,6 +17,9 @@ from extauth_http.jid import Jid, bare
         ("alice@xn--bcher-kva.example", "alice@xn--bcher-kva.example"),
         ("\ufeffalice@example.org", "alice@example.org"),
         ("a#1\\40corp.com@example.org", "a#1\\40corp.com@example.org"),
+        # Letters that Unicode 3.2 did not have, and ejabberd lets nobody have: nobody else's name.
+        ("gro\N{LATIN CAPITAL LETTER SHARP S}@example.org", "gro\u1e9e@example.org"),
+        ("\N{GEORGIAN MTAVRULI CAPITAL LETTER AN}@example.org", "\u1c90@example.org"),
     ],
 )
 def test_a_jid_is_compared_as_ejabberd_compares_it(text: str, expected: str) -> None:

@@ -62,6 +62,22 @@ def test_only_a_good_token_of_the_user_lets_in(claims: Any, expected: tuple[str,
 
 
 @pytest.mark.parametrize(
+    ("owner", "user", "is_same"),
+    [
+        ("GROß", "gross", True),
+        ("groẞ", "gross", False),  # a letter of Unicode 5.1, which XMPP's rules do not know
+        ("\u10d0", "\u10d0", True),
+        ("\u1c90", "\u10d0", False),  # and one of Unicode 11, for which Python has a small one
+    ],
+)
+def test_an_owner_is_the_user_only_by_the_rules_of_xmpp(
+    owner: str, user: str, is_same: bool
+) -> None:
+    expected = ("allow", "allowed") if is_same else ("deny", "another_user")
+    assert judged(active(username=owner), user) == expected
+
+
+@pytest.mark.parametrize(
     ("more", "claims", "expected"),
     [
         ({"audience": "xmpp"}, active(aud="xmpp"), ("allow", "allowed")),
