@@ -57,6 +57,88 @@ def test_who_is_not_in_there_is_left_alone(operator: Operator, server: Played) -
     assert (ran.code, "does not know nobody" in ran.err) == (1, True)
 
 
+def made_a_member(room: PlayedRoom) -> None:
+    room.affiliations[ALICE] = "member"
+
+
+def banned(room: PlayedRoom) -> None:
+    room.affiliations[ALICE] = "outcast"
+    del room.occupants[f"{ALICE}/phone"]
+
+
+def subscribed(room: PlayedRoom) -> None:
+    room.subscribers = [ALICE]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "how", "affiliation"),
+    [
+        (made_a_member, "banned and let in again", "member"),
+        (banned, "was not in the room", "outcast"),
+        (subscribed, "banned and let in again", "none"),
+    ],
+)
+def test_what_somebody_else_did_while_it_was_told_is_heeded(
+    operator: Operator,
+    server: Played,
+    meanwhile: Callable[[PlayedRoom], None],
+    how: str,
+    affiliation: str,
+) -> None:
+    room = server.rooms[ROOM]
+
+    def told(played: Played, call: Call, connection: socket.socket) -> None:
+        meanwhile(room)
+        usual(played, call, connection)
+
+    server.meets("send_message", told)
+    ran = remove(operator, "--notify", "bye", "--grace", "0", "--json")
+    (outcome,) = ran.json["outcomes"]
+    assert (ran.code, outcome["how"], outcome["affiliation"]) == (0, how, affiliation)
+    assert room.affiliations.get(ALICE, "none") == affiliation
+    assert not any(jid.startswith(ALICE) for jid in room.occupants)
+    assert ALICE not in room.subscribers
+
+
+def test_who_comes_in_while_another_is_told_is_taken_out(
+    operator: Operator, server: Played
+) -> None:
+    room = server.rooms[ROOM]
+
+    def told(played: Played, call: Call, connection: socket.socket) -> None:
+        room.occupants["carol@example.org/desk"] = "Carol"
+        usual(played, call, connection)
+
+    server.meets("send_message", told)
+    words = ("room", "remove", ROOM, ALICE, "carol@example.org", "--yes")
+    assert operator(*words, "--notify", "bye", "--grace", "0").code == 0
+    assert list(room.occupants.values()) == ["Bobby"]
+
+
+def test_a_room_that_ends_with_the_first_who_is_taken_out_has_nobody_else_in_it(
+    operator: Operator, server: Played
+) -> None:
+    def ends(played: Played, call: Call, connection: socket.socket) -> None:
+        usual(played, call, connection)
+        played.rooms.clear()
+
+    server.meets("set_room_affiliation", usual, ends)
+    ran = operator("room", "remove", ROOM, ALICE, BOB, "--yes")
+    assert (ran.code, f"{BOB}: was not in" in ran.out) == (0, True)
+
+
+def test_nobody_is_banned_from_a_room_that_ended_while_it_was_told(
+    operator: Operator, server: Played
+) -> None:
+    def ends(played: Played, call: Call, connection: socket.socket) -> None:
+        usual(played, call, connection)
+        played.rooms.clear()
+
+    server.meets("send_message", ends)
+    ran = remove(operator, "--ban", "--notify", "bye", "--grace", "0")
+    assert (ran.code, f"there is no room {ROOM}" in ran.out) == (1, True)
+
+
 def test_a_subscription_ends_too(operator: Operator, server: Played) -> None:
     server.rooms[ROOM].subscribers = [ALICE, BOB]
     assert "no longer subscribed" in remove(operator).out

@@ -24,6 +24,7 @@ from extauth_http.admin.rooms import NoSuchRoom, Occupant, Room
 from extauth_http.jid import Jid
 
 OUTCAST = "outcast"
+NOT_THERE = "was not in the room"
 TRIES = 5  # to take a ban away again
 BETWEEN = 1.0  # seconds
 SEEN = 2.0  # seconds until a room must have done what it was sent
@@ -45,10 +46,21 @@ class Removed:
     was_subscribed: bool
 
 
-def remove(api: Api, room: Room, jid: Jid, reason: str, *, ban: bool = False) -> Removed:
-    """Raises ApiError, BanLeft, and NoPlace before anything is done."""
+def remove(api: Api, place: Jid, jid: Jid, reason: str, *, ban: bool = False) -> Removed:
+    """Who is in there, and as what, is looked at now: since it was asked about and told, somebody
+    may have come in, been made a member or been banned.
+
+    Raises ApiError, BanLeft, NoPlace before anything is done, and NoSuchRoom for a ban from a room
+    that is gone.
+    """
     if not (ban or api.is_dry):
         made_folder()
+    try:
+        room = rooms.look(api, place)
+    except NoSuchRoom:  # it may have ended with the one who was taken out before
+        if ban:
+            raise
+        return Removed(NOT_THERE, [], "none", was_subscribed=False)
     there = room.occupants_of(jid)
     nicks = [occupant.nick for occupant in there]
     was_subscribed = str(jid) in room.subscribers
@@ -58,20 +70,20 @@ def remove(api: Api, room: Room, jid: Jid, reason: str, *, ban: bool = False) ->
             "unsubscribe_room",
             user=jid.user,
             host=jid.host,
-            room=room.room.user,
-            service=room.room.host,
+            room=place.user,
+            service=place.host,
         )
     if ban:
-        rooms.set_affiliation(api, room.room, jid, OUTCAST)
+        rooms.set_affiliation(api, place, jid, OUTCAST)
         return Removed("banned", nicks, OUTCAST, was_subscribed)
     if not there:
-        return Removed("was not in the room", [], before, was_subscribed)
+        return Removed(NOT_THERE, [], before, was_subscribed)
     if before == OUTCAST:  # and in there all the same: a ban is not this command's to take away
-        rooms.set_affiliation(api, room.room, jid, OUTCAST)
+        rooms.set_affiliation(api, place, jid, OUTCAST)
         return Removed("banned", nicks, OUTCAST, was_subscribed)
     if _kick(api, room, there, reason):
         return Removed("kicked", nicks, before, was_subscribed)
-    _ban_for_a_moment(api, room.room, jid, before)
+    _ban_for_a_moment(api, place, jid, before)
     return Removed("banned and let in again", nicks, before, was_subscribed)
 
 

@@ -123,7 +123,7 @@ def remove(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     def step(jid: Jid) -> Outcome:
         if arguments.unban:
             return _unban(api, room, jid)
-        done = removal.remove(api, room, jid, arguments.reason, ban=arguments.ban)
+        done = removal.remove(api, room.room, jid, arguments.reason, ban=arguments.ban)
         facts = {
             "how": done.how,
             "nicks": done.nicks,
@@ -240,7 +240,7 @@ def _told(api: Api, room: Room, done: Removed) -> str:
             )
         case "banned":
             return f"banned from {where}, and kept out until --unban{also}"
-        case "was not in the room":
+        case removal.NOT_THERE:
             return f"was not in {where}{also}"
         case "kicked":
             return f"out of {where} (kicked, status 307); may come back{also}"
