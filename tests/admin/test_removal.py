@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from xml.etree import ElementTree
 
 import pytest
@@ -223,7 +223,10 @@ def test_an_answer_that_gets_lost_on_the_way_back_is_asked_for_again(
 
 
 def run_and(
-    operator: Operator, server: Played, then: Callable[[subprocess.Popen[bytes]], None]
+    operator: Operator,
+    server: Played,
+    then: Callable[[subprocess.Popen[bytes]], None],
+    who: Sequence[str] = (ALICE,),
 ) -> tuple[int, str]:
     """A real process; ``then`` happens to it when the ban is in force and not yet answered."""
     started: list[subprocess.Popen[bytes]] = []
@@ -234,7 +237,7 @@ def run_and(
         connection.sendall(answer)
 
     server.meets("set_room_affiliation", meet)
-    command = [str(EXECUTABLE), "--config", str(operator.config), "room", "remove", ROOM, ALICE]
+    command = [str(EXECUTABLE), "--config", str(operator.config), "room", "remove", ROOM, *who]
     started.append(
         subprocess.Popen([*command, "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     )
@@ -286,13 +289,18 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     time.sleep(0.3)  # so that it comes while the answer is waited for
 
 
-def test_a_signal_does_not_hide_that_a_ban_is_left(operator: Operator, server: Played) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_does_not_hide_that_a_ban_is_left_and_nobody_else_is_taken_out(
+    operator: Operator, server: Played, number: signal.Signals
+) -> None:
     def interrupt(process: subprocess.Popen[bytes]) -> None:
         server.meets("set_room_affiliation", *[says(500, "internal_error")] * 5)
-        _signal(process, signal.SIGINT)
+        _signal(process, number)
 
-    code, said = run_and(operator, server, interrupt)
-    assert (code, "but banned" in said, len(notes(operator))) == (1, True, 1)
+    code, said = run_and(operator, server, interrupt, (ALICE, BOB))
+    assert (code, "but banned" in said, len(notes(operator))) == (130, True, 1)
+    assert f"{BOB}: interrupted" in said
+    assert list(server.rooms[ROOM].occupants.values()) == ["Bobby"]
 
 
 def test_a_ban_that_somebody_changed_since_is_left_as_it_is(

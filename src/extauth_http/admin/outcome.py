@@ -62,11 +62,15 @@ def each(
                 outcomes.append(step(target))
             except TROUBLE as error:
                 outcomes.append(trouble(target, error))
-    except KeyboardInterrupt:
-        at = len(outcomes)
+    except KeyboardInterrupt as stop:
+        rest = targets[len(outcomes) :]
         # It may have come in the middle of the one that was being done.
-        outcomes += [Outcome(str(t), State.NOT_KNOWN, "interrupted") for t in targets[at : at + 1]]
-        outcomes += [Outcome(str(t), State.NOT_DONE, "interrupted") for t in targets[at + 1 :]]
+        for target in rest[:1]:
+            if isinstance(stop.__cause__, TROUBLE):
+                outcomes.append(trouble(target, stop.__cause__))
+            else:
+                outcomes.append(Outcome(str(target), State.NOT_KNOWN, "interrupted"))
+        outcomes += [Outcome(str(target), State.NOT_DONE, "interrupted") for target in rest[1:]]
         return outcomes, True
     return outcomes, False
 

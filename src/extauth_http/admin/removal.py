@@ -206,8 +206,8 @@ def mend(api: Api) -> list[str]:
 
 @contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Ctrl-C and a polite end come when the ban is gone again; where it is not, what is to be said
-    of that ends the program."""
+    """Ctrl-C and a polite end come when the ban is gone again. Where it is not, they come as the
+    KeyboardInterrupt whose cause is what is to be said of that."""
     came: list[int] = []
 
     def later(number: int, _: FrameType | None) -> None:
@@ -217,6 +217,10 @@ def _signals_wait() -> Iterator[None]:
     before = {kind: signal.signal(kind, later) for kind in kinds}
     try:
         yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
