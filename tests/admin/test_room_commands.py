@@ -81,6 +81,15 @@ def test_the_password_of_a_room_is_shown_nowhere(operator: Operator, server: Pla
     assert (ran.code, "swordfish" in ran.err, "password" in ran.err) == (1, False, True)
 
 
+@pytest.mark.parametrize("value", ["yes", "TRUE", "1", ""])
+def test_a_room_is_not_made_with_what_is_neither_true_nor_false(
+    operator: Operator, server: Played, value: str
+) -> None:
+    ran = operator("room", "create", NEW, "--option", f"members_only={value}")
+    assert (ran.code, "members_only: expected true or false" in ran.err) == (1, True)
+    assert server.changes == []
+
+
 def test_a_service_of_no_host_is_asked_for(operator: Operator, server: Played) -> None:
     server.meets("registered_vhosts", says(200, ["example.org", "other.org"]))
     ran = operator("room", "create", "new@rooms.net")

@@ -11,6 +11,17 @@ from extauth_http.admin.masking import masked
 from extauth_http.jid import Jid, bare
 
 ENDED = 2.0  # seconds until a room that ends must have ended
+TRUE_OR_FALSE = frozenset(
+    {
+        *("allow_change_subj", "allow_private_messages", "allow_query_users", "allow_subscription"),
+        *("allow_user_invites", "allow_visitor_nickchange", "allow_visitor_status"),
+        *("allow_voice_requests", "anonymous", "captcha_protected", "enable_hats", "logging"),
+        *("mam", "members_by_default", "members_only", "moderated", "password_protected"),
+        *("persistent", "public", "public_list"),
+    }
+)
+"""Options for which ejabberd 23.01 and 24.12 take any word. A room with one that is neither ends in
+a crash when the first one comes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,11 @@ def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room |
     the room is looked at, and taken away again where it is not the one that was asked for. Where
     the options are not told, each is set once more: that is refused where it is not known.
     """
+    slips = [
+        name for name in TRUE_OR_FALSE & options.keys() if options[name] not in ("true", "false")
+    ]
+    if slips:
+        raise Unsuitable(f"{room} was not made: {', '.join(sorted(slips))}: expected true or false")
     try:
         api.change(
             "create_room_with_opts",
