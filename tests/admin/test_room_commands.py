@@ -90,6 +90,12 @@ def test_a_room_is_not_made_with_what_is_neither_true_nor_false(
     assert server.changes == []
 
 
+def test_no_room_is_made_at_a_host_of_users(operator: Operator, server: Played) -> None:
+    ran = operator("room", "create", "tea@example.org")
+    assert (ran.code, "example.org is a host of users" in ran.err) == (1, True)
+    assert server.changes == []
+
+
 def test_a_service_of_no_host_is_asked_for(operator: Operator, server: Played) -> None:
     server.meets("registered_vhosts", says(200, ["example.org", "other.org"]))
     ran = operator("room", "create", "new@rooms.net")

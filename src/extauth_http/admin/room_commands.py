@@ -24,6 +24,8 @@ def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     room: Jid = arguments.room
     options = dict(arguments.option)
     served = users.hosts(api)
+    if room.host in served:  # where ejabberd makes one that nobody can come into
+        raise NoSuchRoom(f"{room.host} is a host of users, and no MUC service of this server")
     host = arguments.host or rooms.host_of(room.host, served)
     if host not in served:
         raise NoSuchRoom(

@@ -221,7 +221,7 @@ def change_option(api: Api, room: Jid, name: str, value: str) -> None:
 
 def host_of(service: str, served: list[str]) -> str:
     """The virtual host that a service belongs to: by ejabberd's rule it is named below it."""
-    fitting = [host for host in served if service.endswith(f".{host}") or service == host]
+    fitting = [host for host in served if service.endswith(f".{host}")]
     return max(fitting, key=len, default=served[0] if len(served) == 1 else "")
 
 
