@@ -232,6 +232,7 @@ def test_a_dry_run_changes_nothing_and_shows_each_call(
         server.rooms[ROOM].affiliations[CAROL] = "outcast"
     dry = operator("room", *arguments, "--dry-run")
     assert (dry.code, server.changes) == (0, [])
+    assert operator("room", *arguments, "--dry-run", "--json").json
     assert not (operator.folder / "state").exists()
     more = ("--yes", "--grace", "0") if arguments[0] in ("remove", "destroy") else ("--yes",)
     operator("room", *arguments, *more)

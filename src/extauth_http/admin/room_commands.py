@@ -34,6 +34,7 @@ def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         )
     made = rooms.create(api, room, host, options)
     if made is None:
+        screen.result(f"{room} would be made", {"room": str(room)})
         return GOOD
     stays = (made.options or options).get("persistent") == "true"
     how = "" if stays else ", until the last one leaves (--option persistent=true keeps it)"
@@ -169,7 +170,8 @@ def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         _wait(arguments, api, screen, bool(room.occupants))
     rooms.destroy(api, room.room)
     if api.is_dry:
-        return GOOD
+        said = f"would be destroyed; {count} are in it"
+        return screen.outcomes([Outcome(str(room.room), State.DONE, said, {"occupants": count})])
     try:
         is_gone = rooms.is_gone(api, room.room)
     except ApiError as error:
