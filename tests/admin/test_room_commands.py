@@ -107,7 +107,7 @@ def test_rooms_are_listed(operator: Operator, server: Played) -> None:
     assert operator("room", "list", "--json").json == [{"room": ROOM, "occupants": 2}]
     assert ROOM in operator("room", "list", SERVICE).out
     server.rooms = {}
-    assert operator("room", "list").out == "there is no room\n"
+    assert operator("room", "list").out == "no room is online\n"
     ran = operator("room", "list", "nowhere")
     assert (ran.code, "nowhere is no MUC service" in ran.err) == (1, True)
 

@@ -66,7 +66,7 @@ def of_room(parser: argparse.ArgumentParser) -> None:
         help="such as persistent=true or members_only=true; may be repeated",
     )
     create.add_argument("--host", help="the virtual host, where SERVICE's name does not tell")
-    listing = add("list", room_commands.listing, "the rooms that are there")
+    listing = add("list", room_commands.listing, "the rooms that are online")
     listing.add_argument(
         "service", type=_told, nargs="?", default="global", metavar="SERVICE", help="default: all"
     )

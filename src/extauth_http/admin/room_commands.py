@@ -49,7 +49,7 @@ def listing(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     if found or screen.as_json:
         screen.table(("room", "occupants"), found, facts)
     else:
-        screen.result("there is no room", facts)
+        screen.result("no room is online", facts)
     return GOOD
 
 

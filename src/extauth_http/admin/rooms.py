@@ -75,7 +75,8 @@ class Unsuitable(Exception):  # noqa: N818 - reads as what it is
 
 
 def online(api: Api, service: str) -> list[tuple[str, int]]:
-    """The rooms of a service, or of all with ``global``, each with its number of occupants."""
+    """The rooms of a service, or of all with ``global``, each with its number of occupants. One
+    that hibernates is not among them, and wakes up for each command that names it."""
     try:
         found = api.listed(
             "muc_online_rooms_by_regex",
@@ -101,7 +102,7 @@ def look(api: Api, room: Jid) -> Room:
         if error.is_refused and _NO_ROOM.search(error.said):
             raise NoSuchRoom(
                 f"there is no room {room}: {error.said}; `extauth-http room list` shows those "
-                "that there are"
+                "that are online"
             ) from None
         raise
     return Room(room, occupants, affiliations, subscribers, _options(api, room))
