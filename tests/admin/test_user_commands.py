@@ -57,6 +57,21 @@ def test_who_is_told_first_is_told_before_the_end(operator: Operator, server: Pl
     ]
 
 
+def test_who_left_while_it_was_told_is_not_counted_and_who_came_is_told_why(
+    operator: Operator, server: Played
+) -> None:
+    def leaves(played: Played, call: Call, connection: socket.socket) -> None:
+        usual(played, call, connection)
+        played.sessions["alice@example.org"] = ["new"]
+
+    server.meets("send_message", usual, leaves)
+    words = ("user", "kick", "alice@example.org", "--yes", "--reason", "why")
+    ran = operator(*words, "--notify", "bye", "--grace", "0", "--json")
+    assert (ran.code, ran.json["outcomes"][0]["ended"]) == (0, 1)
+    ended = [call.arguments["resource"] for call in server.called("kick_session")]
+    assert ended == ["new"]
+
+
 def test_one_session_is_ended_by_its_name(operator: Operator, server: Played) -> None:
     assert operator("user", "kick", ALICE, "--resource", "desk", "--yes").code == 0
     assert server.sessions[ALICE] == ["phone"]

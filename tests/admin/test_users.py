@@ -53,7 +53,7 @@ def test_who_was_ended_one_by_one_is_counted_and_who_came_meanwhile_is_ended() -
             played.sessions[str(ALICE)] = ["late"]
 
         played.meets("kick_session", usual, comes_back)
-        assert users.kick_with(api(played), ALICE, ["a", "b"], "bye") == 2
+        assert users.kick_with(api(played), ALICE, "bye") == 2
         assert not played.sessions.get(str(ALICE))
     assert [call.arguments["reason"] for call in played.called("kick_session")] == ["bye", "bye"]
 

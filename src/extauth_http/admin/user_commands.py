@@ -99,7 +99,7 @@ def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         if jid not in on:
             return failed[jid]
         if arguments.reason:
-            count = users.kick_with(api, jid, _resources(on[jid]), arguments.reason)
+            count = users.kick_with(api, jid, arguments.reason)
         else:
             count = users.kick(api, jid)
         if count is None:

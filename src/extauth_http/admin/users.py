@@ -99,13 +99,14 @@ def kick(api: Api, jid: Jid) -> int | None:
     return count
 
 
-def kick_with(api: Api, jid: Jid, resources: list[str], reason: str) -> int | None:
+def kick_with(api: Api, jid: Jid, reason: str) -> int | None:
     """The same, where each client is told why: ``kick_user`` has no place for it, so those that are
-    known are ended one by one, and ``kick_user`` ends what has come since."""
-    for resource in resources:
-        kick_one(api, jid, resource, reason)
+    on now are ended one by one, and ``kick_user`` ends what has come since."""
+    on = sessions(api, jid)
+    for session in on:
+        kick_one(api, jid, session.resource, reason)
     came_since = kick(api, jid)
-    return None if came_since is None else max(len(resources), came_since)
+    return None if came_since is None else max(len(on), came_since)
 
 
 def kick_one(api: Api, jid: Jid, resource: str, reason: str) -> None:
