@@ -210,7 +210,7 @@ def test_a_ban_goes_with_a_room_that_ends_meanwhile(operator: Operator, server: 
     server.meets("get_room_affiliations", usual, usual, says(500, "internal_error"))
     ran = remove(operator)
     assert (ran.code, notes(operator)) == (0, [])
-    assert set_to(server) == ["outcast", "none"]
+    assert set_to(server) == ["outcast", "none", "none"]
 
 
 def test_an_answer_that_gets_lost_on_the_way_back_is_asked_for_again(

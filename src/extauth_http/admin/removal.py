@@ -173,11 +173,15 @@ def _let_in_again(api: Api, note: Note) -> None:
 
 
 def _went_with_its_room(api: Api, room: Jid) -> bool:
-    """Somebody else may have ended the room meanwhile, and its bans with it."""
+    """Somebody else may have ended the room meanwhile, and its bans with it. One that is just
+    ending is looked at again with the next try."""
     try:
-        return rooms.is_gone(api, room)
+        rooms.look(api, room)
+    except NoSuchRoom:
+        return True
     except ApiError:
-        return False
+        pass
+    return False
 
 
 def mend(api: Api) -> list[str]:
