@@ -118,6 +118,21 @@ def test_those_that_are_not_done_stand_at_the_end_with_what_to_do_once(
     assert said.err.count("do this") == 1
 
 
+def test_a_dry_run_tells_nothing_as_done(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Screen(as_json=False, is_dry=True).outcomes(OUTCOMES[:1]) == 0
+    assert Screen(as_json=False, is_dry=True).outcomes(OUTCOMES) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "- a: dry run: 1 ended",
+        "- a: dry run: 1 ended",
+        "? b: lost",
+        "✘ c: no",
+        "✘ d: no",
+        "1 would be done, 2 not done, 1 not known",
+    ]
+    Screen(as_json=True, is_dry=True).outcomes(OUTCOMES[:1])
+    assert json.loads(capsys.readouterr().out)["outcomes"][0]["state"] == "would be done"
+
+
 def test_all_done_is_a_good_end(capsys: pytest.CaptureFixture[str]) -> None:
     assert Screen(as_json=True).outcomes(OUTCOMES[:1], room="r") == 0
     assert json.loads(capsys.readouterr().out) == {

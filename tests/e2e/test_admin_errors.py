@@ -69,7 +69,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with token_service(folder) as service:
         service.add("alice@example.org", "wonder:land")
         with Ejabberd(program_line(folder, service.url), modules=ROOM_MODULES) as server:
-            made = run(Operator(server, folder), "room", "create", ROOM)
+            stays = ("--option", "persistent=true")
+            made = run(Operator(server, folder), "room", "create", ROOM, *stays)
             assert made.code == 0, made
             yield server
 

@@ -18,9 +18,10 @@ T = TypeVar("T")
 
 
 class State(StrEnum):
-    """How something ended."""
+    """How something ended; ``WOULD_BE`` is what a dry run makes of ``DONE``."""
 
     DONE = "done"
+    WOULD_BE = "would be done"
     NOT_DONE = "not done"
     NOT_KNOWN = "not known"
 

@@ -18,6 +18,12 @@ BANS_HOLD = (24, 12)
 """The release from which on a ban was seen to keep out somebody who was a member before; 23.01 was
 seen to let them in, for as long as the room's process runs."""
 
+BRIEF = (
+    "for half a minute or as long as somebody is in it; for one that stays, --option "
+    "persistent=true"
+)
+"""What becomes of a room that is not persistent, as seen on 23.01, 24.12 and 26.07."""
+
 
 def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``room create``"""
@@ -37,7 +43,7 @@ def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         screen.result(f"{room} would be made", {"room": str(room)})
         return GOOD
     stays = (made.options or options).get("persistent") == "true"
-    how = "" if stays else ", until the last one leaves (--option persistent=true keeps it)"
+    how = "" if stays else f", {BRIEF}"
     screen.result(f"{room} is there{how}", _facts(made))
     return GOOD
 
@@ -102,7 +108,7 @@ def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         if is_closed and not arguments.member and jid in outside:
             said = "invited, but cannot come in: the room is for members only; add --member"
             return Outcome(str(jid), State.NOT_DONE, said)
-        return Outcome(str(jid), State.DONE, "would be invited" if api.is_dry else "invited")
+        return Outcome(str(jid), State.DONE, "invited")
 
     outcomes, is_interrupted = each(jids, step, screen.bar("inviting"))
     code = screen.outcomes(outcomes, room=str(room.room))
@@ -155,7 +161,7 @@ def unregister_nick(arguments: argparse.Namespace, api: Api, screen: Screen) -> 
     if nick is None:
         users.must_be_known(api, jid)
     rooms.unregister_nick(api, jid, service)
-    said = f"{whose} is {'still ' if api.is_dry else 'no longer '}registered at {service}"
+    said = f"{whose} is no longer registered at {service}"
     return screen.outcomes([Outcome(str(jid), State.DONE, said, {"nick": nick})])
 
 
@@ -169,11 +175,8 @@ def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         rooms.tell(api, room.room, room.occupants, arguments.notify)
         _wait(arguments, api, screen, bool(room.occupants))
     rooms.destroy(api, room.room)
-    if api.is_dry:
-        said = f"would be destroyed; {count} are in it"
-        return screen.outcomes([Outcome(str(room.room), State.DONE, said, {"occupants": count})])
     try:
-        is_gone = rooms.is_gone(api, room.room)
+        is_gone = api.is_dry or rooms.is_gone(api, room.room)
     except ApiError as error:
         error.is_undone = False
         raise
@@ -220,8 +223,7 @@ def _unban(api: Api, room: Room, jid: Jid) -> Outcome:
     if room.affiliation_of(jid) != removal.OUTCAST:
         return Outcome(str(jid), State.DONE, f"is not banned from {room.room}")
     rooms.set_affiliation(api, room.room, jid, "none")
-    said = f"{'still ' if api.is_dry else 'no longer '}banned from {room.room}"
-    return Outcome(str(jid), State.DONE, said)
+    return Outcome(str(jid), State.DONE, f"no longer banned from {room.room}")
 
 
 def _wait(arguments: argparse.Namespace, api: Api, screen: Screen, somebody: bool) -> None:
@@ -231,8 +233,6 @@ def _wait(arguments: argparse.Namespace, api: Api, screen: Screen, somebody: boo
 
 
 def _told(api: Api, room: Room, done: Removed) -> str:
-    if api.is_dry:
-        return "nothing was done: a dry run"
     also = " and no longer subscribed" if done.was_subscribed else ""
     where = room.room
     match done.how:

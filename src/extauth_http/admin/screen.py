@@ -3,7 +3,9 @@ command; JSON is plain ASCII for the same reason."""
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -17,14 +19,17 @@ from extauth_http.admin.visible import visible
 T = TypeVar("T")
 BAR_FROM = 5  # targets
 _WIDE = 1_000_000  # columns
-MARKS = {State.DONE: "✔", State.NOT_DONE: "✘", State.NOT_KNOWN: "?"}
+MARKS = {State.DONE: "✔", State.WOULD_BE: "-", State.NOT_DONE: "✘", State.NOT_KNOWN: "?"}
+WELL = frozenset({State.DONE, State.WOULD_BE})
 
 
 class Screen:
-    """Standard output for results, standard error for everything on the way there."""
+    """Standard output for results, standard error for everything on the way there. With ``is_dry``
+    nothing is told as done."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, is_dry: bool = False) -> None:
         self.as_json = as_json
+        self._is_dry = is_dry
         self._out = Console(highlight=False, soft_wrap=True)
         self._err = Console(highlight=False, soft_wrap=True, stderr=True)
 
@@ -57,7 +62,11 @@ class Screen:
 
     def outcomes(self, outcomes: Sequence[Outcome], **facts: Any) -> int:
         """Tells what came of each, and gives the exit code: 0 where all is done."""
-        count = {state: sum(each.state is state for each in outcomes) for state in State}
+        if self._is_dry:
+            outcomes = [
+                replace(each, state=State.WOULD_BE) if each.state is State.DONE else each
+                for each in outcomes
+            ]
         if self.as_json:
             told = [
                 {"target": each.target, "state": each.state.value, "said": each.said, **each.facts}
@@ -67,23 +76,20 @@ class Screen:
         elif len(outcomes) == 1:
             self._line(outcomes[0])
         else:
-            for each in outcomes:
-                if each.state is State.DONE:
-                    self._line(each)
-            for each in outcomes:
-                if each.state is not State.DONE:
-                    self._line(each)
-            self._out.print(
-                f"{count[State.DONE]} done, {count[State.NOT_DONE]} not done, "
-                f"{count[State.NOT_KNOWN]} not known"
-            )
+            for each in sorted(outcomes, key=lambda each: each.state not in WELL):
+                self._line(each)
+            well = State.WOULD_BE if self._is_dry else State.DONE
+            told_of = (well, State.NOT_DONE, State.NOT_KNOWN)
+            count = Counter(each.state for each in outcomes)
+            self._out.print(", ".join(f"{count[state]} {state}" for state in told_of))
         for advice in dict.fromkeys(each.advice for each in outcomes if each.advice):
             self.note(f"\n{advice}")
-        return 0 if count[State.DONE] == len(outcomes) else 1
+        return 0 if all(each.state in WELL for each in outcomes) else 1
 
     def _line(self, outcome: Outcome) -> None:
-        text = f"{MARKS[outcome.state]} {outcome.target}: {outcome.said}"
-        style = "" if outcome.state is State.DONE else "red"
+        dry = "dry run: " * (outcome.state is State.WOULD_BE)
+        text = f"{MARKS[outcome.state]} {outcome.target}: {dry}{outcome.said}"
+        style = "" if outcome.state in WELL else "red"
         self._out.print(Text(harmless(text), style=style))
 
     def bar(self, what: str) -> Callable[[Sequence[T]], Iterable[T]]:

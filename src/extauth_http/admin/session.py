@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, work: Work) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # What was done is told also where the terminal cannot show each letter of it.
             stream.reconfigure(errors="backslashreplace")
-    screen = Screen(as_json=arguments.json)
+    screen = Screen(as_json=arguments.json, is_dry=arguments.dry_run)
     try:
         configured = settings.load(config_file(arguments.config))
         for warning in configured.warnings():

