@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -134,8 +134,19 @@ class Behind:
 class Serving:
     """``extauth-http serve`` with a configuration; runs until the ``with`` ends."""
 
-    def __init__(self, folder: Path, config: str, *options: str, workers: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        *options: str,
+        workers: int = 2,
+        environment: Mapping[str, str] | None = None,
+        wrapper: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
+        self.stderr_file = folder / "stderr"
+        self._environment = {**ENVIRONMENT, **(environment or {})}
+        self._wrapper = wrapper
         self.socket = folder / "port.sock"
         self.config = folder / "serve.toml"
         self.log_file = folder / "serve.log"
@@ -150,12 +161,16 @@ class Serving:
     def start(self) -> None:
         """Starts it, and waits until it said that it is ready."""
         notified = self.folder / "notify.sock"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+            self.stderr_file.open("ab") as stderr,
+        ):
             notified.unlink(missing_ok=True)
             told.bind(str(notified))
             told.settimeout(SECONDS)
             self.process = subprocess.Popen(
                 [
+                    *self._wrapper,
                     EXECUTABLE,
                     "--config",
                     self.config,
@@ -164,8 +179,9 @@ class Serving:
                     self.socket,
                     *self._options,
                 ],
-                env={**ENVIRONMENT, "NOTIFY_SOCKET": str(notified)},
+                env={**self._environment, "NOTIFY_SOCKET": str(notified)},
                 stdin=subprocess.DEVNULL,
+                stderr=stderr,
                 start_new_session=True,
             )
             assert told.recv(100) == b"READY=1"

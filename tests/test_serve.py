@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.ejabberd import free_ports
+from tests.integration.plugins import plugins
 from tests.integration.program import (
     ALLOW,
     DENY,
@@ -266,6 +267,30 @@ def test_with_systemds_socket_a_restart_is_not_even_noticed(
             member.write(packet)
             process = activated()
             assert member.read() == ALLOW
+
+
+@pytest.mark.parametrize("does", ["unraisable", "thread"])
+def test_an_exception_that_nobody_catches_shows_nothing(tmp_path: Path, does: str) -> None:
+    config = f'[backend]\nkind = "noisy"\ndoes = "{does}"\n'
+    with (
+        Serving(tmp_path, config, environment=plugins(tmp_path)) as serving,
+        connect(serving) as connection,
+    ):
+        assert ask(connection, auth("hunter2")) == DENY
+        assert serving.stop() == 0
+        assert "Traceback" not in serving.stderr_file.read_text()
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_at_its_start_are_nobody_elses(
+    tmp_path: Path, service: Service, closed: str
+) -> None:
+    wrapper = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    with (
+        Serving(tmp_path, rest(service.url), wrapper=wrapper) as serving,
+        connect(serving) as connection,
+    ):
+        assert ask(connection, auth()) == ALLOW
 
 
 def test_hangup_reloads_in_every_process(tmp_path: Path, service: Service) -> None:

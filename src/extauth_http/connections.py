@@ -4,9 +4,7 @@ A port is a thread of its own, so a member that waits for its answer does not ho
 """
 
 import contextlib
-import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -52,7 +50,6 @@ class Connections:
 
     def run(self) -> None:
         """Answers until SIGTERM, SIGINT or the end of the parent, and then to the last packet."""
-        threading.excepthook = lambda _: None
         threading.Thread(target=self._read_configuration, name="reload", daemon=True).start()
         self._watch.run()
 
@@ -116,12 +113,3 @@ class Connections:
         self._log.outcome(outcome)
         if self._metrics:
             self._metrics.answered(outcome, self._live.hosts)
-
-
-def quiet_streams() -> None:
-    """Standard input is empty, and what prints to standard output prints to standard error."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr

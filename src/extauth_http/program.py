@@ -53,12 +53,16 @@ def encode(outcome: Outcome) -> bytes:
 def take_streams() -> tuple[int, int]:
     """Standard input and output for the port alone: whatever else prints, prints to standard
     error from now on, and whatever else reads finds nothing."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:  # it was started with it closed
-            os.open(os.devnull, os.O_RDWR)
+    _open_streams()
     source, sink = os.dup(0), os.dup(1)
+    quiet_streams()
+    return source, sink
+
+
+def quiet_streams() -> None:
+    """Standard input is empty, what prints to standard output prints to standard error, and an
+    exception that nobody catches prints nothing."""
+    _open_streams()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -67,4 +71,12 @@ def take_streams() -> tuple[int, int]:
     # What Python prints of an exception that nobody catches quotes its text.
     threading.excepthook = lambda _: None
     sys.unraisablehook = lambda _: None
-    return source, sink
+
+
+def _open_streams() -> None:
+    """Whoever starts the program with one of them closed would have a socket take its number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

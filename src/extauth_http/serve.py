@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from extauth_http.connections import Connections, quiet_streams
+from extauth_http.connections import Connections
 from extauth_http.logs import Log
+from extauth_http.program import quiet_streams
 
 BACKLOG = 1024
 """Connections that may wait to be accepted: every pool member of a large server at once."""
@@ -52,6 +53,7 @@ def serve(
     The socket is the one that systemd passes, else one at ``path`` for ``group``. Raises
     CannotServe.
     """
+    quiet_streams()
     door = passed_door() or Door.at(path, group)
     if metrics:
         _check_address(*metrics)
@@ -200,7 +202,6 @@ class Processes:
 
     def run(self) -> None:
         """Keeps the processes running until told to stop and the last of them has ended."""
-        quiet_streams()
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
