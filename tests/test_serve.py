@@ -1,5 +1,6 @@
 """One service for many pool members: the same promises, and a restart that nobody pays for."""
 
+import contextlib
 import grp
 import json
 import os
@@ -366,3 +367,63 @@ def test_the_numbers_add_up_over_processes_and_their_ends(tmp_path: Path, servic
         until(lambda: {name: numbers().get(name) for name in expected} == expected)
         for connection in connections:
             connection.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_costs_numbers_and_no_answer(tmp_path: Path, service: Service) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)],
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("this machine does not let root mount")
+    try:
+        (port,) = free_ports(1)
+        with (
+            Serving(
+                tmp_path,
+                rest(service.url),
+                "--metrics",
+                f"127.0.0.1:{port}",
+                workers=1,
+                environment={"TMPDIR": str(disk)},
+            ) as serving,
+            Member(serving.socket) as member,
+        ):
+            before = serving.workers()
+            with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+                while True:
+                    filler.write(b"x" * 4096)
+            assert [member.ask(auth()) for _ in range(20)] == [ALLOW] * 20
+            assert serving.workers() == before
+            os.kill(before[0], signal.SIGKILL)
+            until(lambda: len(serving.workers()) == 2 and before[0] not in serving.workers())
+            until(lambda: member.ask(auth()) == ALLOW)
+            assert [member.ask(auth()) for _ in range(20)] == [ALLOW] * 20
+            scraped(port)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_without_room_for_its_numbers_a_process_answers_all_the_same(
+    tmp_path: Path, service: Service
+) -> None:
+    (port,) = free_ports(1)
+    with (
+        Serving(
+            tmp_path,
+            rest(service.url),
+            "--metrics",
+            f"127.0.0.1:{port}",
+            wrapper=("prlimit", "--fsize=8192"),
+        ) as serving,
+        Member(serving.socket) as member,
+    ):
+        before = serving.workers()
+        assert [member.ask(auth()) for _ in range(3)] == [ALLOW] * 3
+        assert serving.workers() == before
+        assert serving.stderr_file.read_text().count("not_counted") == 2
+        assert scraped(port) == {}

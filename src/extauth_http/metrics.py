@@ -5,10 +5,20 @@ this is imported (``prometheus_client``'s multi-process mode), so that a count d
 with a process that was restarted.
 """
 
+import os
 import select
 from collections.abc import Collection
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    start_http_server,
+    values,
+)
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from extauth_http.port import Outcome
@@ -21,8 +31,40 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1,
 """Seconds; dense where services answer, and one bound at the default deadline."""
 
 
+FILE_BYTES = 16_384
+"""What each file has room for at first."""
+
+ENTRY_BYTES = 32
+"""What an entry of a file takes beside its name, at most."""
+
+
+class _Allotted(MmapedDict):
+    """A file that has its place on the disk before it is written to, or raises OSError.
+
+    It is written through a mapping: where the disk is full that does not fail, it ends the process
+    (SIGBUS), and with it each login that is under way.
+    """
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        with Path(filename).open("ab") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+            except OSError:
+                Path(filename).unlink()  # who adds up the files cannot read an empty one
+                raise
+        super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
+
+    def _init_value(self, key: str) -> None:
+        end = self._used + len(key.encode()) + ENTRY_BYTES
+        os.posix_fallocate(self._f.fileno(), 0, end)
+        super()._init_value(key)  # type: ignore[no-untyped-call]
+
+
+values.MmapedDict = _Allotted  # type: ignore[attr-defined]
+
+
 class Metrics:
-    """The numbers of one process."""
+    """The numbers of one process. Raises OSError where its files have no room."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()

@@ -318,7 +318,10 @@ class Processes:
         if self._forget:
             from extauth_http.metrics import Metrics
 
-            metrics = Metrics()
+            try:
+                metrics = Metrics()
+            except OSError as error:
+                self._log.event("error", "not_counted", detail=error.strerror)
         connections = Connections(
             self._door.listening, self._lifeline, self._config, metrics, self._say_ready
         )
