@@ -105,8 +105,14 @@ class HttpAnswer:
             ) from None
 
     def header(self, name: bytes) -> str:
-        """A header's first value, or an empty string; ``name`` in lower case."""
-        return next((value.decode("latin-1") for key, value in self.headers if key == name), "")
+        """A header's value, or an empty string; ``name`` in lower case. Values that differ are all
+        in it, with commas between (RFC 9110 section 5.3): none of them counts alone. The text is
+        UTF-8, or else ISO 8859-1 as HTTP once had it."""
+        value = b", ".join(dict.fromkeys(value for key, value in self.headers if key == name))
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
 
     def undecided(self) -> Undecided:
         """What to raise for a status that is neither a yes nor a no."""

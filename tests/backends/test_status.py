@@ -162,6 +162,28 @@ def test_a_bearer_without_an_owner_in_the_answer_lets_nobody_in() -> None:
         assert login("a-token", url=service.url, **backend) == ("deny", "claim_empty")
 
 
+@pytest.mark.parametrize(
+    ("owners", "user", "verdict"),
+    [
+        ([b"alice", b"bob"], "alice", "deny"),
+        ([b"alice", b"bob"], "bob", "deny"),
+        ([b"alice", b"alice"], "alice", "allow"),
+        (["jürgen".encode()], "jürgen", "allow"),
+        (["jürgen".encode("latin-1")], "jürgen", "allow"),
+        # The UTF-8 of jürgen, read as ISO 8859-1 and prepared.
+        (["jürgen".encode()], "jã1\u20444rgen", "deny"),
+    ],
+)
+def test_an_owner_counts_where_the_answer_names_one(
+    owners: list[bytes], user: str, verdict: str
+) -> None:
+    named = b"".join(b"X-Owner: %b\r\n" % owner for owner in owners)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n%b\r\n" % named
+    backend: dict[str, Any] = {"credential": "bearer", "username_header": "X-Owner"}
+    with Service(answering(answer)) as service:
+        assert login("a-token", user=user, url=service.url, **backend)[0] == verdict
+
+
 def test_a_configuration_in_which_any_token_would_do_is_refused() -> None:
     with pytest.raises(ValueError, match="any token would let its bearer in as anyone"):
         login("x", url="http://127.0.0.1:1/", credential="bearer")
