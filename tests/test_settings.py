@@ -257,3 +257,22 @@ def test_the_log_and_the_dialect_are_saved_from_a_broken_file(write: Writer) -> 
         load(write('dialect = "boolean"\nnonsense = 1\n[log]\nfile = "/x/y.log"\n'))
     assert caught.value.log.file == Path("/x/y.log")
     assert caught.value.dialect is Dialect.BOOLEAN
+
+
+@pytest.mark.parametrize("text", [None, "not = [TOML", "nonsense = 1\n"])
+def test_the_environments_log_and_dialect_hold_whatever_the_file_is(
+    write: Writer, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    """A server that knows only 0 and 1 must not be told 2 because a file is broken."""
+    monkeypatch.setenv("EXTAUTH_HTTP_DIALECT", "boolean")
+    monkeypatch.setenv("EXTAUTH_HTTP_LOG__FILE", "/x/y.log")
+    file = write.folder / "missing.toml" if text is None else write(text)
+    with pytest.raises(BadSettings) as caught:
+        load(file)
+    assert caught.value.log.file == Path("/x/y.log")
+    assert caught.value.dialect is Dialect.BOOLEAN
+
+
+def test_the_account_of_the_admin_commands_is_not_shown(write: Writer) -> None:
+    account = '[ejabberd.service_auth]\nkind = "bearer"\ntoken = "hunter2"\n'
+    assert "hunter2" not in repr(load(write(REST + account)))

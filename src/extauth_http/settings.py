@@ -73,7 +73,7 @@ class Settings(FileAndEnvironment):
     log: LogSettings = LogSettings()
     backend: SomeBackend = None
     hosts: dict[str, HostSettings] = Field(default_factory=dict)
-    ejabberd: Any = None
+    ejabberd: Any = Field(default=None, repr=False)
     """Of the commands about users and rooms, and read by them alone."""
 
     @field_validator("hosts")
@@ -168,9 +168,10 @@ def load(file: Path | None) -> Settings:
             with file.open("rb") as opened:
                 data = tomllib.load(opened)
         except OSError as error:
-            raise BadSettings([f"{file}: cannot be read: {error.strerror}"]) from None
+            problem = f"{file}: cannot be read: {error.strerror}"
+            raise BadSettings([problem], *_saved(data)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadSettings([f"{file}: not TOML: {error}"]) from None
+            raise BadSettings([f"{file}: not TOML: {error}"], *_saved(data)) from None
     problems = _unknown_variables()
     try:
         settings = Settings(**data)
