@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from extauth_http.http import HttpAnswer
 from extauth_http.line import MAX_BODY, Incoming, Line, Unanswered
 from extauth_http.verdict import Undecided
 
@@ -145,3 +146,9 @@ def test_an_address_of_a_kind_that_the_machine_has_not_is_passed_over(
         with pytest.raises(Undecided) as raised:
             line.connect("one.example", port)
         assert raised.value.reason == "connect_failed"
+
+
+def test_an_answer_shows_its_status_alone() -> None:
+    """What a token endpoint answers with is a credential."""
+    answer = HttpAnswer(200, [(b"x-token", b"hunter2")], b'{"access_token": "hunter2"}')
+    assert repr(answer) == "HttpAnswer(status=200)"

@@ -10,7 +10,7 @@ import re
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -87,11 +87,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What the service said: a status, headers with lower-case names, and a whole body."""
+    """What the service said: a status, headers with lower-case names, and a whole body. What it
+    said may be a token, so only the status is in ``repr``."""
 
     status: int
-    headers: Headers
-    body: bytes
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
     def json(self) -> Any:
         """The body as JSON. Raises Undecided (``not_an_answer``) where it is none, or is JSON that
