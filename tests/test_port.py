@@ -240,6 +240,24 @@ def test_a_log_that_hangs_holds_one_thread_and_not_the_packets_behind() -> None:
     assert running.run(b"", []) == b""
 
 
+def test_a_log_that_hangs_does_not_keep_a_stream_that_was_cut_off() -> None:
+    goes_on = threading.Event()
+
+    class Hanging(Running):
+        def _warn(self, name: str, detail: str) -> None:
+            goes_on.wait()
+            super()._warn(name, detail)
+
+    running = Hanging()
+    os.write(running.input, b"\0")
+    os.close(running.input)
+    assert running.looks.wait(10)
+    assert running.port.has_ended
+    assert not running.warnings
+    goes_on.set()
+    running.close()
+
+
 def test_a_log_that_fails_ends_nothing() -> None:
     def record(_: Outcome) -> None:
         raise RuntimeError

@@ -36,7 +36,7 @@ LAST_SECONDS = 0.3
 """What a last answer gets when the program is told to go: who should read it may have stopped."""
 
 END_SECONDS = 0.5
-"""What a command still gets when the input has ended behind it."""
+"""What a command still gets when the input has ended behind it, and what is said about that end."""
 
 MAX_STUCK = 16
 """Threads that may hang at a time. More, and commands are UNDECIDED without being asked."""
@@ -197,7 +197,7 @@ class Port:
         packet = self._reader.next_packet()
         if packet is None and self._reader.leftover:
             detail = f"the input ended {self._reader.leftover} bytes into a packet"
-            self._warn("input_cut_off", detail)
+            _aside(lambda: self._warn("input_cut_off", detail), END_SECONDS)
         return packet
 
     def _decide(self, flight: _Flight, packet: bytes) -> Decision:
@@ -320,10 +320,15 @@ class Port:
         flight = self._flight
         if flight is not None and flight.claim():
             stopped = Decision(Answer(Verdict.UNDECIDED, "stopped"), flight.backend)
-            last = threading.Thread(target=self._answer, args=(flight, stopped), daemon=True)
-            with contextlib.suppress(RuntimeError):
-                last.start()
-                last.join(LAST_SECONDS)
+            _aside(lambda: self._answer(flight, stopped), LAST_SECONDS)
+
+
+def _aside(call: Callable[[], object], seconds: float) -> None:
+    """Waits so long for a call and no longer; it may hang."""
+    thread = threading.Thread(target=call, daemon=True)
+    with contextlib.suppress(RuntimeError):  # the machine has no thread to give
+        thread.start()
+        thread.join(seconds)
 
 
 def _end_thread(thread: threading.Thread) -> None:

@@ -197,6 +197,7 @@ def test_odd_packets_are_refused_and_logged_and_the_stream_stays_in_step(tmp_pat
 
 def test_a_stream_that_ends_inside_a_packet_ends_with_a_warning(tmp_path: Path) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
+        assert program.ask(auth()) == ALLOW
         program.write(auth()[:-3])
         program.close_input()
         assert program.wait() == 0
