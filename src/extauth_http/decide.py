@@ -1,5 +1,6 @@
 """A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
 
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
@@ -62,11 +63,12 @@ class Decider:
         return asked.kind if asked else None
 
     def close(self) -> None:
-        """Closes the connections that are not in use."""
+        """Closes the connections that are not in use. Never raises, whatever a backend does."""
         for asked in (self._default, *self._hosts.values()):
             if asked:
                 asked.http.close()
-                asked.backend.close()
+                with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt):
+                    asked.backend.close()
 
 
 class Undecidable:

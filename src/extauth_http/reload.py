@@ -114,8 +114,8 @@ class Live:
         first = isinstance(self._decider, Undecidable)
         before, self._decider = self._decider, decider
         self._problems = []
-        before.close()
         self._log.configure(settings.log)
+        before.close()
         name = "config_loaded" if first else "config_reloaded"
         warnings = settings.warnings()
         events: list[Event] = [("warning", "config_warning", {"detail": each}) for each in warnings]

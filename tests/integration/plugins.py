@@ -27,6 +27,10 @@ class Noisy(Backend):
     def __init__(self, settings):
         self.does = settings.does
 
+    def close(self):
+        if self.does == "raise at close":
+            raise ValueError
+
     def auth(self, command, http):
         what = self.does
         if what == "print":

@@ -196,6 +196,20 @@ def test_an_exception_that_nobody_catches_shows_nothing(tmp_path: Path, does: st
         assert "Traceback" not in program.stderr()
 
 
+def test_a_backend_that_fails_as_it_is_let_go_keeps_nothing_from_taking_its_place(
+    tmp_path: Path,
+) -> None:
+    kind = '[backend]\nkind = "noisy"\n'
+    with Program(
+        tmp_path, f'{kind}does = "raise at close"\n', environment=plugins(tmp_path)
+    ) as program:
+        assert program.ask(auth("right")) == ALLOW
+        program.write_config(f'dialect = "boolean"\n{kind}does = "none"\n')
+        assert program.ask(auth("right")) == DENY
+        assert len(program.logged("config_reloaded")) == 1
+        assert not [event for event in program.log() if event["event"] == "config_broken"]
+
+
 FAULTS = 150
 
 
