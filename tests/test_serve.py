@@ -123,6 +123,10 @@ def test_what_keeps_it_from_starting_is_said(tmp_path: Path, serving: Serving) -
     assert "No such file" in refused("--socket", tmp_path / "no" / "folder")
     assert "too long" in refused("--socket", tmp_path / ("x" * 120))
     assert "expected HOST:PORT" in refused("--metrics", "9109")
+    file = tmp_path / "file"
+    file.write_text("of somebody")
+    assert "something else than a socket" in refused("--socket", file)
+    assert file.read_text() == "of somebody"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert "in use" in refused("--socket", other, "--metrics", address)

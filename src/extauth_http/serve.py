@@ -79,6 +79,8 @@ class Door:
         socket which nobody listens at any more. Raises CannotServe."""
         if _is_listened_at(path):
             raise CannotServe(f"{path}: a service listens there already")
+        if path.exists() and not path.is_socket():
+            raise CannotServe(f"{path}: there is something else than a socket")
         listening = socket.socket(socket.AF_UNIX)
         new = path.with_name(f".{path.name}.{os.getpid()}")
         try:
