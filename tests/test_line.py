@@ -152,3 +152,19 @@ def test_an_answer_shows_its_status_alone() -> None:
     """What a token endpoint answers with is a credential."""
     answer = HttpAnswer(200, [(b"x-token", b"hunter2")], b'{"access_token": "hunter2"}')
     assert repr(answer) == "HttpAnswer(status=200)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (b"text/html; charset=utf-8", "text/html; charset=utf-8"),
+        (b"", "no content type"),
+        (b"x" * 100_000, "an odd content type"),
+        (b"text/\x9b31m", "an odd content type"),
+        (b"text/\x85html", "an odd content type"),
+    ],
+)
+def test_of_a_content_type_the_log_gets_a_short_line(kind: bytes, told: str) -> None:
+    with pytest.raises(Undecided) as caught:
+        HttpAnswer(200, [(b"content-type", kind)], b"<html>").json()
+    assert caught.value.detail == f"status 200, body is not JSON ({told})"

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from extauth_http.backends import BackendSettings
 
 
+MAX_KIND = 100
+"""Letters of a content type that get into the log: a service must not be able to fill it."""
+
+
 class Origin(NamedTuple):
     """What a connection is to."""
 
@@ -101,6 +105,8 @@ class HttpAnswer:
             return _JSON.decode(self.body.decode())
         except (ValueError, RecursionError):
             kind = self.header(b"content-type") or "no content type"
+            if len(kind) > MAX_KIND or not kind.isprintable():
+                kind = "an odd content type"
             raise Undecided(
                 "not_an_answer", f"status {self.status}, body is not JSON ({kind})"
             ) from None
