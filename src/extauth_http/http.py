@@ -378,7 +378,8 @@ def _environment_proxy(origin: Origin) -> _Proxy | None:
 
 def _tunnel(line: Line, origin: Origin, proxy: _Proxy) -> None:
     """Makes a line through a proxy one to ``origin`` (RFC 9110 section 9.3.6)."""
-    target = b"%s:%d" % (origin.host, origin.port)
+    host = b"[%s]" % origin.host if b":" in origin.host else origin.host
+    target = b"%s:%d" % (host, origin.port)
     request = _written(b"CONNECT", target, [(b"Host", target), *proxy.headers], b"")
     try:
         status = line.ask(request, head_only=True).status

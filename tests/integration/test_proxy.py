@@ -42,6 +42,16 @@ def test_a_tunnel_leads_to_the_service_and_the_proxy_sees_nothing(tmp_path: Path
         assert all("proxy-authorization" not in each.headers for each in service.requests)
 
 
+def test_a_tunnel_to_an_address_names_it_as_a_url_does(tmp_path: Path) -> None:
+    with Service(answering(http(502))) as proxy:
+        there = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
+        config = rest("https://[2001:db8::1]:8443/x", "trust_env = true")
+        with Program(tmp_path, config, environment=there) as program:
+            assert program.ask(auth()) == UNDECIDED
+        (seen,) = proxy.requests
+        assert seen.target == seen.headers["host"] == "[2001:db8::1]:8443"
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [(http(407), "proxy"), (b"", "proxy"), (b"SOCKS?\r\n\r\n", "bad_http")],
