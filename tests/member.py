@@ -20,11 +20,17 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 class Member:
     """``extauth-http relay`` on a socket; runs until the ``with`` ends."""
 
-    def __init__(self, path: Path, *options: str, stdout: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *options: str,
+        stdout: int | None = None,
+        wrapper: tuple[str, ...] = (),
+    ) -> None:
         read_end, write_end = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
         self.answers = read_end
         self.process = subprocess.Popen(
-            [EXECUTABLE, "relay", "--socket", path, *options],
+            [*wrapper, EXECUTABLE, "relay", "--socket", path, *options],
             stdin=subprocess.PIPE,
             stdout=write_end if stdout is None else stdout,
             stderr=subprocess.PIPE,

@@ -227,6 +227,15 @@ def test_a_standard_error_that_nobody_reads_holds_up_nothing(tmp_path: Path) -> 
             assert member.ask(READ) == UNDECIDED
 
 
+def test_what_it_has_to_say_never_goes_to_the_service(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with Member(path, wrapper=("sh", "-c", 'exec "$@" 2>&-', "sh")) as member:
+        assert member.ask(READ) == UNDECIDED
+        with Behind(path, sends(ALLOW)) as behind:
+            assert [member.ask(READ) for _ in range(3)] == [ALLOW] * 3
+            assert [number for number, _ in behind.packets] == [0, 0, 0]
+
+
 def test_it_loads_nothing_that_it_does_not_need() -> None:
     code = (
         "import sys; before = set(sys.modules); import extauth_http.relay\n"

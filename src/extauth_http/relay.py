@@ -71,6 +71,10 @@ class Relay:
         signal(SIGINT, self._told_to_stop)
         signal(SIGHUP, SIG_IGN)  # there is nothing here to reload
         try:
+            os.fstat(2)
+        except OSError:  # else the connection gets its number, and what is said about trouble
+            os.open(os.devnull, os.O_WRONLY)
+        try:
             while (packet := self._next_packet()) is not None:
                 self._due = time.monotonic() + self._deadline
                 self._hurry()
