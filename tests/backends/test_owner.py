@@ -196,3 +196,30 @@ def test_what_is_no_bearer_token_is_refused_without_asking(token: str) -> None:
         command = Command(Operation.AUTH, "alice", "example.org", token)
         decision = ask(command, kind="userinfo", url=service.url)
         assert (decision.answer.reason, service.requests) == ("not_a_token", [])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, '{"error": "invalid_grant"}', ("deny", "invalid_grant")),
+        (401, '{"error": "invalid_grant"}', ("deny", "invalid_grant")),  # Keycloak
+        (403, '{"error": "invalid_grant"}', ("undecided", "service_auth_refused")),
+        (401, '{"error": "invalid_client"}', ("undecided", "service_auth_refused")),
+        (401, '["invalid_grant"]', ("undecided", "service_auth_refused")),
+        (401, "<html>", ("undecided", "service_auth_refused")),
+        (400, '{"error": "invalid_client"}', ("undecided", "oauth_error")),
+        (400, "{}", ("undecided", "oauth_error")),
+        (400, "<html>", ("undecided", "not_an_answer")),
+        (200, '{"error": "invalid_grant"}', ("undecided", "not_an_answer")),
+        (200, '{"access_token": ""}', ("undecided", "not_an_answer")),
+        (500, '{"error": "invalid_grant"}', ("undecided", "http_500")),
+    ],
+)
+def test_a_password_is_wrong_where_the_token_endpoint_says_so_of_the_grant(
+    status: int, body: str, expected: tuple[str, str]
+) -> None:
+    command = Command(Operation.AUTH, "alice", "example.org", "a-password")
+    client: dict[str, Any] = {"client_id": "extauth", "client_secret": "s3cret"}
+    with Service(answering(http(status, body))) as service:
+        answer = ask(command, kind="password_grant", url=service.url, **client).answer
+    assert (answer.verdict.value, answer.reason) == expected

@@ -75,9 +75,11 @@ class Provider:
 
     def post(self, http: Exchange, endpoint: Endpoint, form: dict[str, str]) -> HttpAnswer:
         """A form to an endpoint, by this client. 401 is about the client, not about the user:
-        Undecided (``service_auth_refused``)."""
+        Undecided (``service_auth_refused``), unless it says that it is the grant. RFC 6749 section
+        5.2 has 400 for that; Keycloak answers 401."""
         answer = http.send("POST", endpoint, form={**form, **self._form}, headers=self._headers)
-        if answer.status == 401 or (answer.status == 403 and self.is_named):
+        is_refused = answer.status == 401 and not _blames_grant(answer)
+        if is_refused or (answer.status == 403 and self.is_named):
             raise Undecided(
                 "service_auth_refused",
                 f"status {answer.status}: the provider refuses this program; check client_id and "
@@ -118,6 +120,13 @@ class Provider:
         self._document = document
         self._until = time.monotonic() + _lifetime(answer.header(b"cache-control"))
         return document
+
+
+def _blames_grant(answer: HttpAnswer) -> bool:
+    try:
+        return claims_of(answer.json()).get("error") == "invalid_grant"
+    except Undecided:
+        return False
 
 
 def _lifetime(cache_control: str) -> float:

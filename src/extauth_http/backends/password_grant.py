@@ -39,7 +39,7 @@ class PasswordGrant(TokenBackend):
         if self._settings.scope:
             form["scope"] = self._settings.scope
         answer = self._provider.post(http, url, form)
-        if answer.status == 400:
+        if answer.status in (400, 401):
             error = claims_of(answer.json()).get("error")
             if error == "invalid_grant":
                 return Answer(Verdict.DENY, "invalid_grant", "the password is wrong")
