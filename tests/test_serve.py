@@ -373,6 +373,16 @@ def test_the_numbers_add_up_over_processes_and_their_ends(tmp_path: Path, servic
             connection.close()
 
 
+def test_a_scraper_that_says_nothing_is_left(tmp_path: Path, service: Service) -> None:
+    (port,) = free_ports(1)
+    address = ("127.0.0.1", port)
+    with Serving(tmp_path, rest(service.url), "--metrics", f"127.0.0.1:{port}"):
+        with socket.create_connection(address, SECONDS) as silent:
+            silent.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+            assert silent.recv(100) == b""
+        scraped(port)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_costs_numbers_and_no_answer(tmp_path: Path, service: Service) -> None:
     disk = tmp_path / "disk"

@@ -7,6 +7,7 @@ with a process that was restarted.
 
 import os
 import select
+import socket
 from collections.abc import Collection
 from pathlib import Path
 
@@ -36,6 +37,11 @@ FILE_BYTES = 16_384
 
 ENTRY_BYTES = 32
 """What an entry of a file takes beside its name, at most."""
+
+
+SILENT_SECONDS = 5.0
+"""How long a scraper may say nothing. Without an end to that, those who never do hold every
+descriptor, and the process that waits for one more turns round and round."""
 
 
 class _Allotted(MmapedDict):
@@ -130,6 +136,7 @@ def export(address: str, port: int, lifeline: int) -> None:
     """Answers scrapes at ``http://address:port/metrics`` until the parent is gone."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    socket.setdefaulttimeout(SILENT_SECONDS)
     start_http_server(port, address, registry=registry)
     select.select([lifeline], [], [])
 
