@@ -6,9 +6,12 @@ import time
 
 import pytest
 
-from extauth_http.http import HttpAnswer
+from extauth_http.backends import BackendSettings
+from extauth_http.command import Command, Operation
+from extauth_http.http import Http, HttpAnswer
 from extauth_http.line import MAX_BODY, Incoming, Line, Unanswered
 from extauth_http.verdict import Undecided
+from tests.integration.service import YES, Request, Service
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 LENGTH = HEAD + b"Content-Length: 4\r\n\r\ntrue"
@@ -168,3 +171,36 @@ def test_of_a_content_type_the_log_gets_a_short_line(kind: bytes, told: str) -> 
     with pytest.raises(Undecided) as caught:
         HttpAnswer(200, [(b"content-type", kind)], b"<html>").json()
     assert caught.value.detail == f"status 200, body is not JSON ({told})"
+
+
+def test_connections_of_a_busy_moment_are_closed_though_one_of_them_is_used_on() -> None:
+    together = threading.Barrier(3)
+
+    def behave(request: Request, connection: socket.socket) -> None:
+        if request.target.endswith("/together"):
+            together.wait(10)
+        connection.sendall(YES)
+
+    with Service(behave) as service:
+        http = Http(BackendSettings(kind="rest"))
+
+        def ask(path: str) -> None:
+            command = Command(Operation.ISUSER, "alice", "example.org")
+            exchange = http.exchange(command, time.monotonic() + 10, "a-request")
+            assert exchange.send("GET", service.url + path).status == 200
+
+        asking = [threading.Thread(target=ask, args=("/together",)) for _ in range(3)]
+        for each in asking:
+            each.start()
+        for each in asking:
+            each.join()
+        (idle,) = http._idle.values()
+        assert len(idle) == 3
+        *unused, used = idle
+        for line in unused:
+            line._idle_until = 0.0
+        for _ in range(3):
+            ask("/alone")
+        assert list(idle) == [used]
+        assert {request.connection for request in service.requests} == {0, 1, 2}
+        http.close()

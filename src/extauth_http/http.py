@@ -5,6 +5,7 @@ everything together instead of a timeout for each step, what was sent of a reque
 and which connection it was on. ``line.py`` is that connection.
 """
 
+import contextlib
 import json
 import re
 from base64 import b64encode
@@ -281,6 +282,15 @@ class Http:
                 "connection_lost", "the service closed the connection without an answer"
             ) from None
 
+    def _keep(self, origin: Origin, line: Line) -> None:
+        """Keeps a connection. The last one is used first, so those of a busy hour grow old at the
+        other end: each answer closes one of them."""
+        idle = self._idle.setdefault(origin, deque())
+        idle.append(line)
+        with contextlib.suppress(IndexError):  # another thread was faster
+            if idle[0].is_too_old:
+                idle.popleft().close()
+
     def _kept(self, origin: Origin) -> Line | None:
         idle = self._idle.get(origin)
         while idle:
@@ -319,7 +329,7 @@ class Http:
             line.close()
             raise
         if line.may_be_kept:
-            self._idle.setdefault(origin, deque()).append(line)
+            self._keep(origin, line)
         else:
             line.close()
         if any(name == b"content-encoding" for name, _ in answer.headers):

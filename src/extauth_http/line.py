@@ -121,10 +121,15 @@ class Line:
         self._idle_until = time.monotonic() + IDLE_SECONDS
         return answer
 
+    @property
+    def is_too_old(self) -> bool:
+        """Whether it was kept long enough."""
+        return time.monotonic() > self._idle_until
+
     def is_alive(self) -> bool:
         """Whether a kept connection can be used again: not too old, and not a byte came unasked,
         nor its end."""
-        if time.monotonic() > self._idle_until:
+        if self.is_too_old:
             return False
         poll = select.poll()
         poll.register(self._connected(), select.POLLIN)
