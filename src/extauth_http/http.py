@@ -7,87 +7,23 @@ and which connection it was on. ``line.py`` is that connection.
 
 import contextlib
 import json
-import re
-from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from extauth_http.command import Command
+from extauth_http.endpoint import Endpoint, Origin
 from extauth_http.line import Headers, Line, Unanswered
+from extauth_http.proxy import Proxy, environment_proxy, tunnel
+from extauth_http.request import body_of, written
 from extauth_http.verdict import Undecided
 
 if TYPE_CHECKING:
     from extauth_http.backends import BackendSettings
 
-
 MAX_KIND = 100
 """Letters of a content type that get into the log: a service must not be able to fill it."""
-
-
-class Origin(NamedTuple):
-    """What a connection is to."""
-
-    scheme: bytes
-    host: bytes
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a request goes, taken apart once. ``target`` is the path and query as sent."""
-
-    origin: Origin
-    host_header: bytes
-    target: bytes
-
-    @classmethod
-    def parse(cls, url: str) -> "Endpoint":
-        """Raises ValueError for what is no absolute http or https URL, or has a password in it."""
-        try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL:
-            # Its text quotes what it stumbles over: of http://u:pass/word@host, "pass".
-            raise ValueError("expected a URL; this one cannot be taken apart") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ValueError("expected a URL that starts with http:// or https:// and names a host")
-        if parsed.userinfo:
-            raise ValueError("expected a URL without user and password; service_auth is for those")
-        port = parsed.port or (443 if parsed.scheme == "https" else 80)
-        return cls(
-            Origin(parsed.raw_scheme, parsed.raw_host, port),
-            parsed.netloc,
-            parsed.raw_path,
-        )
-
-    def below(self, path: str) -> "Endpoint":
-        """The endpoint at ``path`` (already percent-encoded) under this one; keeps its query."""
-        before, mark, query = self.target.partition(b"?")
-        target = before.rstrip(b"/") + b"/" + path.lstrip("/").encode() + mark + query
-        return Endpoint(self.origin, self.host_header, target)
-
-    def asking(self, query: Mapping[str, str]) -> "Endpoint":
-        """The endpoint with these fields added to its query."""
-        mark = b"&" if b"?" in self.target else b"?"
-        target = self.target + mark + urlencode(query).encode()
-        return Endpoint(self.origin, self.host_header, target)
-
-    @property
-    def is_encrypted(self) -> bool:
-        return self.origin.scheme == b"https"
-
-    def __str__(self) -> str:
-        """For people and logs: without the query, which may hold a credential."""
-        return (
-            f"{self.origin.scheme.decode()}://{self.host_header.decode()}"
-            f"{self.target.partition(b'?')[0].decode()}"
-        )
-
-    __repr__ = __str__
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +110,7 @@ class Exchange:
         that is not an HTTP answer before the deadline.
         """
         endpoint = Endpoint.parse(url) if isinstance(url, str) else url
-        body, content_type = _body(json, form)
+        body, content_type = body_of(json, form)
         lines = [
             (b"Host", endpoint.host_header),
             *self._http.standing_headers,
@@ -192,17 +128,6 @@ class Exchange:
         )
         self.status = answer.status
         return answer
-
-
-_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _body(json_value: object, form: Mapping[str, str] | None) -> tuple[bytes, bytes]:
-    if form is not None:
-        return urlencode(form).encode(), b"application/x-www-form-urlencoded"
-    if json_value is not None:
-        return _TO_JSON(json_value).encode(), b"application/json"
-    return b"", b""
 
 
 class Http:
@@ -254,17 +179,17 @@ class Http:
         A write never goes out on a kept connection: it could be lost half way, and nobody could
         say whether it was done.
         """
-        proxy = _environment_proxy(endpoint.origin) if self._trust_env else None
+        proxy = environment_proxy(endpoint.origin) if self._trust_env else None
         if proxy and not endpoint.is_encrypted:
             # RFC 9112 section 3.2.2: a proxy is told the whole URL.
-            request = _written(
+            request = written(
                 method,
                 b"http://" + endpoint.host_header + endpoint.target,
                 [*headers, *proxy.headers],
                 body,
             )
         else:
-            request = _written(method, endpoint.target, headers, body)
+            request = written(method, endpoint.target, headers, body)
         head_only = method == b"HEAD"
         line = self._kept(endpoint.origin) if may_repeat else None
         if line is not None:
@@ -303,7 +228,7 @@ class Http:
             line.close()
         return None
 
-    def _fresh(self, origin: Origin, proxy: "_Proxy | None", due: float) -> Line:
+    def _fresh(self, origin: Origin, proxy: "Proxy | None", due: float) -> Line:
         line = Line(due)
         host = origin.host.decode("ascii")
         try:
@@ -313,7 +238,7 @@ class Http:
                 line.connect(proxy.host, proxy.port)
             if origin.scheme == b"https":
                 if proxy:
-                    _tunnel(line, origin, proxy)
+                    tunnel(line, origin, proxy)
                 if self._tls is None:
                     self._tls = self._tls_settings.context()
                 line.start_tls(self._tls, host)
@@ -335,65 +260,3 @@ class Http:
         if any(name == b"content-encoding" for name, _ in answer.headers):
             raise Undecided("content_encoding", "the answer came compressed, unasked")
         return HttpAnswer(answer.status, answer.headers, answer.body())
-
-
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TARGET = re.compile(rb"[\x21-\x7e]+")
-_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
-
-
-def _written(method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes:
-    """The bytes of a request (RFC 9112). Raises Undecided (``bad_request``) for what would end a
-    line early, and with it begin a header that nobody meant."""
-    if not (_TOKEN.fullmatch(method) and _TARGET.fullmatch(target)):
-        raise Undecided("bad_request", "the method or path cannot be written as HTTP/1.1")
-    parts = [method, b" ", target, b" HTTP/1.1\r\n"]
-    for name, value in headers:
-        if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
-            raise Undecided("bad_request", "a header cannot be written as HTTP/1.1")
-        parts += (name, b": ", value, b"\r\n")
-    parts += (b"\r\n", body)
-    return b"".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Proxy:
-    """A proxy that the environment names; ``headers`` are what it alone is told."""
-
-    host: str
-    port: int
-    headers: Headers
-
-
-def _environment_proxy(origin: Origin) -> _Proxy | None:
-    """Raises Undecided (``proxy``) where what the environment names cannot be used."""
-    from urllib.request import getproxies, proxy_bypass
-
-    if proxy_bypass(origin.host.decode()):
-        return None
-    proxies = getproxies()
-    url = proxies.get(origin.scheme.decode()) or proxies.get("all")
-    if not url:
-        return None
-    try:
-        named = httpx.URL(url)
-    except httpx.InvalidURL:
-        raise Undecided("proxy", "what the environment names as a proxy is no URL") from None
-    if named.scheme != "http" or not named.host:
-        raise Undecided("proxy", "a proxy is used over http:// only")
-    pair = f"{named.username}:{named.password}".encode()
-    headers = ((b"Proxy-Authorization", b"Basic " + b64encode(pair)),) if named.userinfo else ()
-    return _Proxy(named.host, named.port or 80, headers)
-
-
-def _tunnel(line: Line, origin: Origin, proxy: _Proxy) -> None:
-    """Makes a line through a proxy one to ``origin`` (RFC 9110 section 9.3.6)."""
-    host = b"[%s]" % origin.host if b":" in origin.host else origin.host
-    target = b"%s:%d" % (host, origin.port)
-    request = _written(b"CONNECT", target, [(b"Host", target), *proxy.headers], b"")
-    try:
-        status = line.ask(request, head_only=True).status
-    except Unanswered:
-        raise Undecided("proxy", "the proxy closed the connection") from None
-    if not 200 <= status < 300:
-        raise Undecided("proxy", f"the proxy refused with status {status}")

@@ -12,7 +12,7 @@ from extauth_http.check.account import Account
 from extauth_http.check.ejabberd_yml import EjabberdYml
 from extauth_http.check.finding import Finding
 from extauth_http.check.login import Login
-from extauth_http.http import Endpoint
+from extauth_http.endpoint import Endpoint
 from extauth_http.protocol import Dialect
 from tests.check.findings import bad, ids, known, one
 from tests.credentials import PASSWORD, shown

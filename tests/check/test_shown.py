@@ -12,7 +12,7 @@ from extauth_http.check import backend
 from extauth_http.check.login import Login
 from extauth_http.check.report import as_json
 from extauth_http.check.shown import MASK, Asked, ShownHttp
-from extauth_http.http import Endpoint
+from extauth_http.endpoint import Endpoint
 from extauth_http.settings import Settings
 from extauth_http.verdict import Undecided
 from tests.credentials import CREDENTIALS, PASSWORD, shown

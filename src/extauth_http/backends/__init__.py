@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from extauth_http.command import Command
-from extauth_http.http import Endpoint, Exchange
+from extauth_http.endpoint import Endpoint
+from extauth_http.http import Exchange
 from extauth_http.service_auth import Section, ServiceAuth, service_auth_of_kind
 from extauth_http.tls import Tls
 from extauth_http.verdict import Answer, Verdict

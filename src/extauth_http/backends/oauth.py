@@ -10,7 +10,8 @@ from pydantic import SecretStr, model_validator
 
 from extauth_http.backends import Url
 from extauth_http.backends.owner import TokenSettings, claims_of
-from extauth_http.http import Endpoint, Exchange, HttpAnswer
+from extauth_http.endpoint import Endpoint
+from extauth_http.http import Exchange, HttpAnswer
 from extauth_http.service_auth import WithSecrets
 from extauth_http.verdict import Undecided
 

@@ -14,7 +14,7 @@ from extauth_http.check.reached import reach
 from extauth_http.check.shown import Asked, ShownHttp, why
 from extauth_http.command import Command, Operation
 from extauth_http.decide import Decider, Decision
-from extauth_http.http import Origin
+from extauth_http.endpoint import Origin
 from extauth_http.settings import Settings
 from extauth_http.verdict import Verdict
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from extauth_http.check.account import Account
 from extauth_http.check.finding import Finding, broken, good, warning
-from extauth_http.http import Endpoint
+from extauth_http.endpoint import Endpoint
 from extauth_http.protocol import Dialect
 from extauth_http.settings import (
     CONFIG_VARIABLE,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from extauth_http.backends import BackendSettings
 from extauth_http.check.finding import Finding, broken, good, warning
-from extauth_http.http import Origin
+from extauth_http.endpoint import Origin
 
 RENEW = 14
 """Days before its end from which on a certificate should have been renewed."""

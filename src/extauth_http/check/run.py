@@ -24,7 +24,7 @@ from extauth_http.check.as_ejabberd_starts_it import watch
 from extauth_http.check.ejabberd_yml import BadYml, EjabberdYml
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login, NoLogin, ask_for
-from extauth_http.http import Endpoint
+from extauth_http.endpoint import Endpoint
 from extauth_http.protocol import Dialect
 from extauth_http.settings import config_file
 

@@ -13,7 +13,8 @@ from extauth_http.check.account import Account
 from extauth_http.check.ejabberd_yml import BadYml, EjabberdYml
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login
-from extauth_http.http import Endpoint, Http
+from extauth_http.endpoint import Endpoint
+from extauth_http.http import Http
 from extauth_http.protocol import Dialect
 from extauth_http.settings import is_loopback
 from extauth_http.verdict import Undecided

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from extauth_http.backends import BackendSettings
 from extauth_http.command import Operation
-from extauth_http.http import Endpoint, Http, HttpAnswer
+from extauth_http.endpoint import Endpoint
+from extauth_http.http import Http, HttpAnswer
 from extauth_http.line import Headers
 from extauth_http.verdict import Answer
 
