@@ -1,11 +1,13 @@
 """What the tests of findings ask of them."""
 
-import re
+import ast
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
 from extauth_http.check.finding import Finding, Level
+
+MADE_BY = {"good", "warning", "broken", "tell"}
 
 
 def ids(found: Iterable[Finding]) -> set[str]:
@@ -24,5 +26,13 @@ def one(found: Iterable[Finding], identity: str) -> Finding:
 
 def known(*modules: ModuleType) -> set[str]:
     """The ids of the findings that stand in some source."""
-    source = "".join(Path(str(module.__file__)).read_text() for module in modules)
-    return set(re.findall(r'(?:good|warning|broken|tell)\(\s*"([a-z0-9-]+)"', source))
+    trees = [ast.parse(Path(str(module.__file__)).read_text()) for module in modules]
+    first = [
+        call.args[0]
+        for tree in trees
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.args
+        if call.func.id in MADE_BY
+    ]
+    words = [each for argument in first for each in ast.walk(argument)]
+    return {str(each.value) for each in words if isinstance(each, ast.Constant)}

@@ -1,6 +1,5 @@
 """Every finding about ejabberd.yml has a file that shows it, and one that does not."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,10 @@ import yaml
 from extauth_http.check import ejabberd_rules, ways_in
 from extauth_http.check.ejabberd_yml import EjabberdYml
 from extauth_http.check.finding import Finding, Level
+from tests.check.findings import known
 
 FOLDER = Path(__file__).parent / "ejabberd_yml"
 SHOWN = sorted(file.stem for file in FOLDER.glob("*.yml") if file.stem != "clean")
-RULES = [
-    FOLDER.parents[2] / "src/extauth_http/check" / name
-    for name in ("ejabberd_rules.py", "ways_in.py")
-]
 CLEAN = {"auth-method", "cache-off", "oauth-off", "listeners"}
 
 
@@ -39,11 +35,10 @@ def found_in(folder: Path, more: str) -> dict[str, Finding]:
     return by_id(file)
 
 
-def test_the_files_show_every_finding_there_is() -> None:
-    source = "".join(file.read_text() for file in RULES)
-    known = set(re.findall(r'(?:good|warning|broken)\(\s*"([a-z0-9-]+)"', source))
-    shown = {name for file in FOLDER.glob("*.yml") for name in by_id(file)}
-    assert shown == known == {*SHOWN, *CLEAN}
+def test_every_finding_has_a_file_that_shows_it_and_one_that_does_not() -> None:
+    shown = [set(by_id(file)) for file in FOLDER.glob("*.yml")]
+    assert set.union(*shown) == known(ejabberd_rules, ways_in) == {*SHOWN, *CLEAN}
+    assert not set.intersection(*shown)
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -158,6 +153,16 @@ def test_mechanisms_without_plain_leave_no_login(
 def test_the_line_against_oauth_keeps_what_is_disabled_already(tmp_path: Path) -> None:
     found = found_in(tmp_path, "disable_sasl_mechanisms: [DIGEST-MD5]")["oauth"]
     assert found.line == "disable_sasl_mechanisms: [DIGEST-MD5, X-OAUTH2]"
+
+
+def test_an_option_without_effect_is_to_go_and_nothing_to_stand_twice(tmp_path: Path) -> None:
+    """With ``auth_use_cache`` in its place there would be two."""
+    found = found_in(
+        tmp_path,
+        "auth_use_cache: false\nhost_config: {example.org: {extauth_cache: 5}}",
+    )["extauth-cache"]
+    assert found.line == ""
+    assert found.details == ("take extauth_cache out of host_config.example.org",)
 
 
 def test_the_line_for_an_included_file_has_its_whole_path(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from extauth_http.check.finding import Finding
 from extauth_http.check.login import Login
 from extauth_http.endpoint import Endpoint
 from extauth_http.protocol import Dialect
-from tests.check.findings import bad, ids, known, one
+from tests.check.findings import bad, ids, one
 from tests.credentials import PASSWORD, shown
 from tests.integration.service import Behaviour, Request, Service, answering, http
 
@@ -220,8 +220,3 @@ def test_an_ejabberd_without_a_third_value_needs_the_other_dialect(
 def test_another_server_is_not_called_an_ejabberd(account: Account, tmp_path: Path) -> None:
     found = found_of(answering(http(200, '"hello"', TYPE)), account, tmp_path, login=None)
     assert bad(found) == {"api-version-unknown"}
-
-
-def test_every_finding_is_shown_by_a_test() -> None:
-    source = Path(__file__).read_text()
-    assert [each for each in known(running) if f'"{each}"' not in source] == []

@@ -32,9 +32,9 @@ def of_all(yml: EjabberdYml) -> Iterator[Finding]:
     for place, value in yml.every("extauth_cache"):
         yield warning(
             "extauth-cache",
-            "extauth_cache is obsolete and has no effect: it switches no cache on or off; take it "
-            "out, auth_use_cache is what counts now",
-            line="auth_use_cache: false",
+            "extauth_cache is obsolete and has no effect: it switches no cache on or off, "
+            "auth_use_cache is what does now",
+            details=(f"take extauth_cache out of {'.'.join(place) or 'the file'}",),
             place=place,
             where=value.where,
             host=_host(place),
