@@ -220,3 +220,9 @@ def test_the_time_of_a_login_is_that_of_an_auth(tmp_path: Path, account: Account
     seen = run(tmp_path, account, {"before": "time.sleep(0.1 * is_auth)"}, None)
     assert seen.latency
     assert seen.latency >= 0.1
+
+
+@pytest.mark.parametrize("line", ["/bin/true \0", f"/bin/true {'x' * 200_000}"])
+def test_a_line_that_no_program_can_get_is_named(account: Account, line: str) -> None:
+    (finding,) = watch(line, "example.org", account, None).findings
+    assert finding.id == "program-cannot-start"

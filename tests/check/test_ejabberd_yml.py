@@ -37,6 +37,11 @@ PER_HOST = [
         ["ldap", "anonymous"],
     ),
     ("auth_method: [external]\nauth_method: [ldap]", ["external", "ldap"], ["external", "ldap"]),
+    (
+        "host_config: {B.org: {use_cache: true}, b.org: {auth_method: [ldap]}}",
+        [],
+        ["ldap"],
+    ),
 ]
 
 
@@ -148,6 +153,24 @@ BAD = [
     ("hosts: [a.org\n", "is not YAML", 2),
     ("hosts: [a.org]\n---\nuse_cache: true\n", "is not YAML", 2),
     ("hosts: []\n", "at least one virtual host", 1),
+    ("hosts: a.org\n", "a list with at least one virtual host", 1),
+    ("hosts: [a.org, A.org]\n", "a.org: stands twice", 1),
+    ("hosts: [a.org, '']\n", "names of hosts", 1),
+    ("hosts: [alice@a.org]\n", "names of hosts", 1),
+    (f"hosts: [{'a' * 2000}]\n", "names of hosts", 1),
+    ("modules: [mod_roster]", "modules: expected names", 2),
+    ("host_config: {a.org: 5}", "a.org: expected options", 2),
+    (
+        "host_config: {a.org: {use_cache: true}, A.org: {use_cache: true}}",
+        "use_cache: stands twice",
+        2,
+    ),
+    ('language: "\\ud800"', "is not YAML", 2),
+    (f"language: {'[' * 9000}", "nested too deeply", 2),
+    ('include_config_file: "a\\0b"', "no file has such a name", 2),
+    (f"include_config_file: {'a' * 5000}", "cannot be read", 2),
+    ("extauth_pool_size: true", "a number from 1 on", 2),
+    (f"extauth_pool_size: {'9' * 5000}", "a number from 1 on", 2),
     ("include_config_file: nowhere.yml", "nowhere.yml: cannot be read", 2),
     ("include_config_file: ejabberd.yml", "include each other", 2),
     ("include_config_file: [{more.yml: {}}]", "names with rules", 2),
@@ -196,3 +219,25 @@ def test_no_text_at_all_and_text_in_another_encoding(tmp_path: Path) -> None:
         EjabberdYml(file)
     with pytest.raises(BadYml, match="cannot be read"):
         EjabberdYml(tmp_path)
+
+
+def test_a_host_is_compared_as_xmpp_does(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9.example", "CAFE\u0301.example"
+    text = f"hosts: [{composed}]\nhost_config: {{{decomposed}: {{auth_method: ldap}}}}\n"
+    yml = read(tmp_path, text)
+    assert yml.hosts == [composed]
+    assert words(yml.option(composed, "auth_method")) == ["ldap"]
+
+
+def test_a_working_directory_that_is_closed_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As stat(2) does for whoever is not ejabberd."""
+
+    def closed(self: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", closed)
+        yml = read(tmp_path, "include_config_file: more.yml", more="auth_use_cache: false\n")
+    assert yml.option("a.org", "auth_use_cache") is not None

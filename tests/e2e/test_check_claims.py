@@ -218,6 +218,14 @@ LINES = [
     ("include_config_file: FOLDER/included.yml", False),
     ("include_config_file: [{FOLDER/beside.yml: {}}]", False),
     ("include_config_file: {FOLDER/beside.yml: {disallow: hosts}}", False),
+    ("hosts: [EXAMPLE.org]", False),
+    ("hosts: elsewhere.org", False),
+    ("hosts: [alice@elsewhere.org]", False),
+    ("modules: [mod_ping]", False),
+    ("host_config: {example.org: 5}", False),
+    ("host_config: {EXAMPLE.org: {use_cache: y}, example.org: {use_cache: y}}", False),
+    ("host_config: {EXAMPLE.org: {use_cache: y}, example.org: {auth_method: external}}", True),
+    ('language: "\\ud800"', False),
 ]
 
 

@@ -46,7 +46,12 @@ def watch(line: str, host: str, account: Account, login: Login | None) -> Seen:
     """Starts the ``extauth_program`` line for a host and asks it about somebody made up, and about
     ``login`` where it is of this host."""
     findings: list[Finding] = []
-    with Member(line, account) as member:
+    try:
+        started = Member(line, account)
+    except (OSError, ValueError) as error:  # longer than the system takes, or with a NUL
+        said = f"extauth_program cannot be started: {getattr(error, 'strerror', None) or error}"
+        return Seen((broken("program-cannot-start", said, host=host),))
+    with started as member:
         asking = _Asking(member, line, host, account)
         try:
             for finding in asking.findings(login if login and login.host == host else None):

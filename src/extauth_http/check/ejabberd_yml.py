@@ -5,6 +5,8 @@ The rules, as seen on ejabberd 23.01, 24.12 and 26.07:
 - An option may stand once only; but mappings and lists that stand twice are put together, within
   a file as well as with those of an included one. A relative name of an included file is looked for
   in ejabberd's working directory, whichever file it stands in.
+- ``hosts`` is a list, in which no name stands twice; names are compared as XMPP does, also where
+  ``host_config`` has two spellings of one.
 - ``host_config`` takes an option's place for that host, the whole of ``modules`` too.
   ``append_host_config`` adds to what the host has: lists and mappings are joined, texts are put
   one behind the other, and with a boolean or a number ejabberd does not start.
@@ -13,6 +15,7 @@ The rules, as seen on ejabberd 23.01, 24.12 and 26.07:
   nothing about ``extauth_program``.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +24,10 @@ from typing import Any
 from extauth_http.check.yml_values import BadYml as BadYml
 from extauth_http.check.yml_values import Options, read, together
 from extauth_http.check.yml_values import Value as Value
+from extauth_http.names import prepared
 
 MAX_DEPTH = 20
+MAX_HOST_BYTES = 1023
 WORKING_DIRECTORY = Path("/var/lib/ejabberd")
 """Where ``ejabberdctl`` starts ejabberd: its spool directory."""
 
@@ -32,6 +37,7 @@ WORDS = ("auth_method", "disable_sasl_mechanisms")
 FLAGS = ("auth_use_cache", "use_cache")
 LISTENER_FLAGS = ("starttls", "starttls_required", "tls", "tls_verify")
 POOL_SIZES = ("extauth_pool_size", "extauth_instances")
+MAPPINGS = ("define_macro", "host_config", "append_host_config", "modules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +62,20 @@ class EjabberdYml:
         self.file = file
         self.relative: list[Value] = []
         top = self._included(read(file), 0)
+        for name in MAPPINGS:
+            if name in top and not isinstance(top[name].value, dict):
+                raise BadYml(f"{name}: expected names, each with its value", top[name].where)
         self._macros: Options = {}
         for name in ("define_macro", "define_keyword"):
             self._macros |= dict(top.pop(name, Value({}, "")).items())
         self.top: Options = {key: self._resolved(value) for key, value in top.items()}
-        hosts = self.top.get("hosts")
-        if hosts is None or not hosts.words:
-            raise BadYml("hosts: expected at least one virtual host", f"{file}:1")
-        self.hosts = [host.lower() for host in hosts.words]
+        self.hosts = _hosts(self.top.get("hosts", Value([], f"{file}:1")))
         for kind in ("host_config", "append_host_config"):
             for host, own in self._per_host(kind).items():
-                if host.lower() not in self.hosts:
+                if host not in self.hosts:
                     raise BadYml(f"{kind}: {host} is not in hosts", own.where)
+                if not isinstance(own.value, dict):
+                    raise BadYml(f"{kind}: {host}: expected options", own.where)
         self._check_values()
 
     def option(self, host: str, name: str) -> Option | None:
@@ -116,14 +124,15 @@ class EjabberdYml:
         return [str(self._path(name)) for name in named.words]
 
     def _per_host(self, kind: str) -> Options:
-        found = self.top.get(kind)
-        return dict(found.items()) if found else {}
+        hosts: Options = {}
+        for name, own in self.top[kind].items() if kind in self.top else []:
+            host = prepared(name)
+            hosts[host] = together(host, hosts[host], own) if host in hosts else own
+        return hosts
 
     def _own(self, host: str, kind: str) -> Options:
-        for name, own in self._per_host(kind).items():
-            if name.lower() == host:
-                return dict(own.items())
-        return {}
+        own = self._per_host(kind).get(host)
+        return dict(own.items()) if own else {}
 
     def _check_values(self) -> None:
         sized: set[tuple[str, ...]] = set()
@@ -135,7 +144,7 @@ class EjabberdYml:
                 if name in FLAGS:
                     _check_flag(name, value)
                     continue
-                if not isinstance(value.value, int) or value.value < 1:
+                if type(value.value) is not int or value.value < 1:
                     why = f"expected a number from 1 on, not {value.plain}"
                     raise BadYml(f"{name}: {why}", value.where)
                 if place in sized:
@@ -198,7 +207,25 @@ class EjabberdYml:
         """An included file. A relative one that is not in ejabberd's working directory is looked
         for beside ejabberd.yml, where it was meant to be."""
         there = WORKING_DIRECTORY / name
-        return there if there.exists() else self.file.absolute().parent / name
+        beside = self.file.absolute().parent / name
+        # Path.exists raises PermissionError: the directory is closed to everybody but ejabberd.
+        return there if os.path.exists(there) else beside  # noqa: PTH110
+
+
+def _hosts(found: Value) -> list[str]:
+    """The virtual hosts, as ejabberd compares them."""
+    names = found.value if isinstance(found.value, list) else []
+    if not names:
+        raise BadYml("hosts: expected a list with at least one virtual host", found.where)
+    hosts: list[str] = []
+    for each in names:
+        host = prepared(each.value) if isinstance(each.value, str) else ""
+        if not 0 < len(host.encode()) <= MAX_HOST_BYTES or any(sign in host for sign in " /@"):
+            raise BadYml("hosts: expected names of hosts", each.where)
+        if host in hosts:
+            raise BadYml(f"hosts: {host}: stands twice", each.where)
+        hosts.append(host)
+    return hosts
 
 
 def _files(named: Value) -> list[tuple[str, Value]]:

@@ -10,9 +10,9 @@ NAMES = {"extauth-http", "extauth_http"}
 
 
 def words_of(line: str) -> list[str]:
-    """The words of the line, none where the shell would not understand it."""
+    """The words of the line, none where the shell would not understand it or get it."""
     try:
-        return shlex.split(line)
+        return [] if "\0" in line else shlex.split(line)
     except ValueError:
         return []
 

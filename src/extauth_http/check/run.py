@@ -1,5 +1,6 @@
 """The whole check, from its arguments to its exit code."""
 
+import os
 import shlex
 import signal
 import sys
@@ -70,7 +71,11 @@ def check(question: Question) -> int:
         return int(report.show(sections))
     with redirect_stdout(sys.stderr):  # a backend of a package of its own may print
         text, level = report.as_json(sections)
-    print(text)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Whoever read this has seen enough; nothing more may be said at the end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return int(level)
 
 
@@ -144,7 +149,7 @@ class _Check:
 
     def _has_no_config(self) -> bool:
         file = config_file(self.question.config)
-        return bool(file and not file.exists())
+        return bool(file and not os.path.exists(file))  # noqa: PTH110 - it may be in a closed folder
 
     def _file_of(self, line: str | None, host: str) -> tuple[Path | None, list[Finding]]:
         """The configuration of a host's program, and how it is not the one that is looked at."""

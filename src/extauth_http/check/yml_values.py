@@ -2,7 +2,7 @@
 
 Seen on ejabberd 23.01, 24.12 and 26.07: a boolean is one of BOOLEANS, quoted or not, in lower case;
 a key that stands twice is an error unless both are mappings or both lists, which are put together;
-there are no aliases.
+there are no aliases, and no half of a surrogate pair.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 40
+MAX_DIGITS = 18
+"""Of a number; with more it is none that any option takes."""
 
 BOOLEANS = {
     **dict.fromkeys(("true", "on", "yes", "y"), True),
@@ -70,42 +72,50 @@ def read(file: Path) -> Options:
     """The top level of a file; nothing for an empty one. Raises BadYml."""
     try:
         text = file.read_text(encoding="utf-8")
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            where = f"{file}:{event.start_mark.line + 1 if event.start_mark else 1}"
             if isinstance(event, yaml.AliasEvent):
                 why = f"*{event.anchor}: ejabberd knows no YAML aliases, use define_macro"
-                raise BadYml(why, f"{file}:{event.start_mark.line + 1 if event.start_mark else 1}")
+                raise BadYml(why, where)
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise BadYml("nested too deeply", where)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except OSError as error:
         raise BadYml(f"cannot be read: {error.strerror}", str(file)) from None
     except UnicodeDecodeError:
         raise BadYml("is not UTF-8 text", str(file)) from None
+    except ValueError:  # a NUL in its name
+        raise BadYml("cannot be read: no file has such a name", str(file)) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadYml(f"is not YAML: {error.problem}", f"{file}:{line}") from None
-    except (yaml.YAMLError, RecursionError):
+    except yaml.YAMLError:
         raise BadYml("is not YAML", str(file)) from None
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
         raise BadYml("expected options, each with its value", f"{file}:1")
-    value: Options = _value(file, node, 0).value
+    value: Options = _value(file, node).value
     return value
 
 
-def _value(file: Path, node: yaml.Node, depth: int) -> Value:
+def _value(file: Path, node: yaml.Node) -> Value:
     where = f"{file}:{node.start_mark.line + 1}"
-    if depth > MAX_DEPTH:
-        raise BadYml("nested too deeply", where)
     if isinstance(node, yaml.MappingNode):
         made: Options = {}
         for key, inner in node.value:
             name = str(key.value)
             at = f"{file}:{key.start_mark.line + 1}"
-            value = Value(_value(file, inner, depth + 1).value, at)
+            value = Value(_value(file, inner).value, at)
             made[name] = together(name, made[name], value) if name in made else value
         return Value(made, where)
     if isinstance(node, yaml.SequenceNode):
-        return Value([_value(file, inner, depth + 1) for inner in node.value], where)
+        return Value([_value(file, inner) for inner in node.value], where)
+    if any("\ud800" <= each <= "\udfff" for each in str(node.value)):
+        raise BadYml("is not YAML: half of a surrogate pair", where)
     return Value(_scalar(node), where)
 
 
@@ -113,7 +123,8 @@ def _scalar(node: yaml.Node) -> Any:
     """Booleans and whole numbers; everything else is text, as for ejabberd."""
     if node.tag == "tag:yaml.org,2002:bool" and node.value in BOOLEANS:
         return BOOLEANS[node.value]
-    if node.tag == "tag:yaml.org,2002:int" and node.value.lstrip("+-").isdecimal():
+    digits = node.value.lstrip("+-")
+    if node.tag == "tag:yaml.org,2002:int" and digits.isdecimal() and len(digits) <= MAX_DIGITS:
         return int(node.value)
     return str(node.value)
 
