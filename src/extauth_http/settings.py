@@ -155,7 +155,8 @@ def config_file(argument: Path | None, environ: Mapping[str, str] = os.environ) 
     if environ.get(CONFIG_VARIABLE):
         return Path(environ[CONFIG_VARIABLE])
     from_environment = any(name.upper().startswith(f"{PREFIX}BACKEND__") for name in environ)
-    if from_environment and not DEFAULT_FILE.exists():
+    # Path.exists raises PermissionError: the folder may be closed to whoever asks.
+    if from_environment and not os.path.exists(DEFAULT_FILE):  # noqa: PTH110
         return None
     return DEFAULT_FILE
 
@@ -172,6 +173,10 @@ def load(file: Path | None) -> Settings:
             raise BadSettings([problem], *_saved(data)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadSettings([f"{file}: not TOML: {error}"], *_saved(data)) from None
+        except (RecursionError, ValueError):
+            why = "nested too deeply, or a number with too many digits"
+            problem = f"{file}: not TOML that can be read: {why}"
+            raise BadSettings([problem], *_saved(data)) from None
     problems = _unknown_variables()
     try:
         settings = Settings(**data)

@@ -29,6 +29,13 @@ def test_where_that_is_not_there_it_is_whoever_asks(monkeypatch: pytest.MonkeyPa
     assert (found.uid, found.is_guessed, found.is_self) == (os.geteuid(), True, True)
 
 
+def test_a_number_without_an_account_is_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DEFAULT", "nobody-at-all")
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    found = Account(None)
+    assert (found.name, found.runs_as, found.is_guessed) == ("54321", "54321", True)
+
+
 @AS_ROOT
 def test_what_the_account_may_is_asked_as_the_account(public: Path) -> None:
     file = public / "file"

@@ -57,6 +57,12 @@ def test_an_unusable_password_is_refused_and_not_quoted(
     assert "0xff" not in str(caught.value)
 
 
+def test_a_standard_input_that_is_closed_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(NoLogin, match="no password"):
+        ask_for("alice@example.org")
+
+
 def test_at_a_terminal_it_is_asked_for_and_ctrl_d_is_no_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

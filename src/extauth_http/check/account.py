@@ -44,7 +44,7 @@ class Account:
         except KeyError:
             if name:
                 raise NoAccount(f"no account is called {name}") from None
-            entry = pwd.getpwuid(os.geteuid())
+            entry = _of_this_process()
             self.is_guessed = True
         self.name = entry.pw_name
         self.is_self = entry.pw_uid == os.geteuid()
@@ -64,7 +64,7 @@ class Account:
     @property
     def runs_as(self) -> str:
         """Whom a program that is started here runs as."""
-        return self.name if self.can_become else pwd.getpwuid(os.geteuid()).pw_name
+        return self.name if self.can_become else _of_this_process().pw_name
 
     @property
     def identity(self) -> Identity:
@@ -100,3 +100,12 @@ class Account:
         except (OSError, subprocess.TimeoutExpired):
             return None
         return ended.stdout if ended.returncode == 0 else None
+
+
+def _of_this_process() -> pwd.struct_passwd:
+    """A container may run as a number that has no account."""
+    uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        return pwd.struct_passwd((str(uid), "", uid, os.getegid(), "", "/", ""))

@@ -34,7 +34,9 @@ def ask_for(jid: str) -> Login:
         said = f"--user: expected a JID such as alice@example.org, not {jid!r}"
         raise NoLogin(said) from None
     try:
-        if sys.stdin.isatty():
+        if sys.stdin is None:  # closed
+            password = ""
+        elif sys.stdin.isatty():
             password = getpass.getpass(f"Password of {jid}: ")
         else:
             password = sys.stdin.buffer.readline(MAX_PACKET).decode().rstrip("\r\n")

@@ -226,14 +226,18 @@ def _log(settings: Settings, account: Account) -> Iterator[Finding]:
     if log is None or not account.can_become:
         return
     log = log.absolute()
-    if account.can("-w", log if log.exists() else log.parent):
+    is_there = account.can("-e", log)
+    if account.can("-w", log if is_there else log.parent):
         yield good("log-writable", f"{account.name} can write {log}")
         return
     owner = f"-o {account.name} -g {account.group}"
     line = f"install {owner} -m 640 /dev/null {shlex.quote(str(log))}"
-    if log.exists():
+    closed = _closed_folder(log, account)
+    if is_there:
         line = f"chown {account.name} {shlex.quote(str(log))}"
-    elif not log.parent.exists():
+    elif closed and account.can("-e", closed):
+        line = f'file = "/var/log/ejabberd/{log.name}"'
+    elif closed:
         line = f"install -d {owner} -m 750 {shlex.quote(str(log.parent))}"
     yield warning(
         "log-unwritable", f"{account.name} cannot write {log}: the log is lost", line=line
