@@ -3,6 +3,7 @@
 import socket
 import ssl
 import time
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from extauth_http.check import backend, reached
 from extauth_http.check.finding import Finding, Level
 from extauth_http.check.login import Login
 from extauth_http.settings import Settings
-from tests.check.findings import bad, ids, known, one
+from tests.check.findings import bad, ids, one
 from tests.credentials import PASSWORD, shown
 from tests.integration.certificates import Certificates, certificates
 from tests.integration.service import NO, YES, Behaviour, Request, Service, answering, http
@@ -157,7 +158,8 @@ def test_a_host_without_a_backend_is_named() -> None:
         found = list(backend.findings(settings, ["a.org", "b.org"], None))
     (finding,) = [each for each in found if each.level]
     assert (finding.id, finding.host) == ("backend-none", "b.org")
-    assert finding.line == '[hosts."b.org".backend]'
+    more = tomllib.loads(finding.line)["hosts"]
+    assert Settings(hosts=own | more).hosts.keys() == {"a.org", "b.org"}
 
 
 def test_a_backend_that_cannot_be_made_is_named_without_its_words(
@@ -209,7 +211,7 @@ def test_an_address_that_drops_packets_beside_one_that_works_is_a_warning(
         (endpoint,) = settings.endpoints()
         monkeypatch.setattr(socket, "create_connection", drop)
         monkeypatch.setattr(socket, "getaddrinfo", two)
-        found = list(reached.reach(endpoint.origin, settings, 1.0))
+        found = list(reached.reach(endpoint.origin, settings, "backend", 1.0))
     assert bad(found) == {"backend-address"}
     assert "192.0.2.1" in one(found, "backend-address").found
 
@@ -232,6 +234,25 @@ def test_each_certificate_has_a_finding_of_its_own(
     assert said in one(found, identity).found
     assert bad(found) == ({identity} if name != "good" else set())
     assert ("backend-user" in ids(found)) == (name == "good")
+
+
+def test_the_file_of_an_authority_belongs_to_the_backend_that_lacks_it(some: Certificates) -> None:
+    with Service(only_alice, tls=some.self_signed) as service:
+        one_backend = {"kind": "rest", "url": service.url}
+        with_tls = {**one_backend, "tls": {"ca_file": str(some.ca_file)}}
+        lines = [
+            one(
+                list(backend.findings(Settings(**data), [], None)),
+                "backend-certificate-self-signed",
+            ).line
+            for data in (
+                {"backend": one_backend},
+                {"hosts": {"a.org": {"backend": one_backend}}},
+                {"backend": with_tls},
+            )
+        ]
+    file = 'ca_file = "/etc/ejabberd/authority.pem"'
+    assert lines == [f"[backend.tls]\n{file}", f'[hosts."a.org".backend.tls]\n{file}', file]
 
 
 @pytest.mark.parametrize(
@@ -275,8 +296,3 @@ def test_a_service_that_wants_our_certificate_is_undecided_without_one(
         assert "backend-undecided" in bad(found)
         found = found_of(service.url, ALICE, tls={**tls, "client_cert": str(some.client_file)})
         assert not bad(found)
-
-
-def test_every_finding_is_shown_by_a_test() -> None:
-    source = Path(__file__).read_text()
-    assert [each for each in known(backend, reached) if f'"{each}"' not in source] == []

@@ -10,6 +10,7 @@ from statistics import median
 
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login
+from extauth_http.check.own_config import SMALLEST
 from extauth_http.check.reached import reach
 from extauth_http.check.shown import Asked, ShownHttp, why
 from extauth_http.command import Command, Operation
@@ -27,10 +28,11 @@ def findings(settings: Settings, hosts: list[str], login: Login | None) -> Itera
     configuration and of ``login``."""
     seen: set[Origin] = set()
     reached: list[bool] = []
-    for backend in settings.backends().values():
+    tables = {f"hosts.{host}.backend": f'hosts."{host}".backend' for host in settings.hosts}
+    for where, backend in settings.backends().items():
         for origin in sorted({endpoint.origin for endpoint in backend.endpoints()} - seen):
             seen.add(origin)
-            found = list(reach(origin, backend, settings.deadline))
+            found = list(reach(origin, backend, tables.get(where, where), settings.deadline))
             reached.append(all(each.level < 2 for each in found))
             yield from found
     if reached and not any(reached):
@@ -95,7 +97,7 @@ def _made_up(asking: _Asking, host: str) -> Iterator[Finding]:
         yield broken(
             "backend-none",
             f"no backend is configured for {host}: nobody there gets in",
-            line=f'[hosts."{host}".backend]',
+            line=SMALLEST.replace("[backend]", f'[hosts."{host}".backend]'),
             host=host,
         )
         return

@@ -17,12 +17,14 @@ NOT_YET_VALID, EXPIRED = 9, 10
 SELF_SIGNED = 18
 UNKNOWN_AUTHORITY = {2, 19, 20, 21}
 OTHER_NAME = {62, 64}
-AUTHORITY = '[backend.tls]\nca_file = "/etc/ejabberd/authority.pem"'
+AUTHORITY = 'ca_file = "/etc/ejabberd/authority.pem"'
 
 
-def reach(origin: Origin, backend: BackendSettings, seconds: float) -> Iterator[Finding]:
+def reach(
+    origin: Origin, backend: BackendSettings, table: str, seconds: float
+) -> Iterator[Finding]:
     """Resolves, connects to each address within its share of the seconds, as the program does,
-    and looks at the certificate."""
+    and looks at the certificate; ``table`` is the backend's in the configuration."""
     if backend.trust_env:
         return  # a proxy of the environment may stand between; the answers tell
     host, port = origin.host.decode(), origin.port
@@ -68,17 +70,17 @@ def reach(origin: Origin, backend: BackendSettings, seconds: float) -> Iterator[
             )
         if origin.scheme == b"https":
             connected.settimeout(seconds)
-            yield _certificate(connected, host, where, backend)
+            yield _certificate(connected, host, where, backend, table)
 
 
 def _certificate(
-    connection: socket.socket, host: str, where: str, backend: BackendSettings
+    connection: socket.socket, host: str, where: str, backend: BackendSettings, table: str
 ) -> Finding:
     try:
         with backend.tls.context().wrap_socket(connection, server_hostname=host) as wrapped:
             certificate = wrapped.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        return _refused(error, where, host, backend)
+        return _refused(error, where, host, backend, table)
     except OSError as error:
         reason = getattr(error, "reason", None)
         said = reason or error.strerror or "no answer in time"
@@ -98,10 +100,15 @@ def _certificate(
 
 
 def _refused(
-    error: ssl.SSLCertVerificationError, where: str, host: str, backend: BackendSettings
+    error: ssl.SSLCertVerificationError,
+    where: str,
+    host: str,
+    backend: BackendSettings,
+    table: str,
 ) -> Finding:
     """Each way in which a certificate is not to be trusted, with what to do about it."""
     code = error.verify_code
+    authority = AUTHORITY if "tls" in backend.model_fields_set else f"[{table}.tls]\n{AUTHORITY}"
     trusted = f"those in {backend.tls.ca_file}" if backend.tls.ca_file else "the system's"
     if code == EXPIRED:
         return broken(
@@ -124,13 +131,13 @@ def _refused(
             "backend-certificate-self-signed",
             f"{where}: the certificate is signed by nobody but itself; if it is the right one, "
             "write it into a file and name that",
-            line=AUTHORITY,
+            line=authority,
         )
     if code in UNKNOWN_AUTHORITY:
         return broken(
             "backend-certificate-unknown",
             f"{where}: the certificate is signed by an authority that is not among {trusted}, or "
             "the service does not send the certificates between; name the authority's file",
-            line=AUTHORITY,
+            line=authority,
         )
     return broken("backend-tls", f"{where}: the certificate is refused: {error.verify_message}")
