@@ -16,7 +16,7 @@ KEPT = {
     "protecthome": ("/home", "/root", "/run/user"),
     "privatetmp": ("/tmp", "/var/tmp"),  # noqa: S108 - names, nothing is written there
 }
-OFF = {"no", "false", "off", "0"}
+ON = {"1", "yes", "y", "true", "t", "on", "tmpfs", "disconnected"}
 
 
 def of_line(line: str, host: str, account: Account, units: list[Path] = UNITS) -> Iterator[Finding]:
@@ -24,8 +24,9 @@ def of_line(line: str, host: str, account: Account, units: list[Path] = UNITS) -
     if account.name != DEFAULT:
         return
     unit = next((each for each in units if each.is_file()), None)
-    kept = list(_kept(unit)) if unit else []
-    for word in words_of(line):
+    added = [each for one in units for each in Path(f"{one}.d").glob("*.conf")]
+    kept = list(_kept([unit, *sorted(added, key=lambda each: each.name)])) if unit else []
+    for word in (each.rpartition("=")[2] for each in words_of(line)):
         if any(word.startswith(f"{folder}/") for folder in kept):
             yield warning(
                 "program-hidden",
@@ -36,8 +37,10 @@ def of_line(line: str, host: str, account: Account, units: list[Path] = UNITS) -
             )
 
 
-def _kept(unit: Path) -> Iterator[str]:
-    for line in unit.read_text(errors="replace").splitlines():
-        key, _, value = line.partition("=")
-        if key.strip().lower() in KEPT and value.strip().lower() not in OFF:
-            yield from KEPT[key.strip().lower()]
+def _kept(files: list[Path]) -> Iterator[str]:
+    """What a unit and what is added to it (systemctl edit) say last."""
+    lines = [line for file in files for line in file.read_text(errors="replace").splitlines()]
+    said = {key.strip().lower(): value for key, _, value in (each.partition("=") for each in lines)}
+    for key, folders in KEPT.items():
+        if said.get(key, "").strip().lower() in ON:
+            yield from folders
