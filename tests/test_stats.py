@@ -312,6 +312,24 @@ def test_an_empty_log_is_no_trouble(tmp_path: Path) -> None:
     assert json.loads(run(tmp_path, "--json", "-").stdout)["pool"]["busy"] is None
 
 
+@pytest.mark.parametrize(
+    ("more", "shown"), [([], b"j\\xfcrgen@example.org"), (["--json"], b"j\\u00fcrgen@example.org")]
+)
+def test_a_name_that_the_locale_does_not_have_is_escaped(
+    tmp_path: Path, more: list[str], shown: bytes
+) -> None:
+    file = tmp_path / "log"
+    file.write_bytes(line(user="j\u00fcrgen", verdict="deny", reason="denied"))
+    done = subprocess.run(
+        [EXECUTABLE, "stats", file, *more],
+        env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert shown in done.stdout
+
+
 def test_who_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -170,6 +171,8 @@ def stats(
     blocks = _growing(files[-1]) if follow else None
     named: list[Path | None] = [*in_order(file for file in whole if file)]
     code = _read_all(named + ([None] if None in whole else []), report)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without the name of a user
     console = Console() if sys.stdout.isatty() else Console(width=200)
     try:
         if blocks:
@@ -249,7 +252,7 @@ def _follow(blocks: Iterator[bytes], report: Report, console: "Console", json_on
 
 def _show(report: Report, console: "Console", json_only: bool, live: "Live | None" = None) -> None:
     if json_only:
-        print(json.dumps(report.as_json(), ensure_ascii=False), flush=True)
+        print(json.dumps(report.as_json()), flush=True)
         return
     from extauth_http.stats_tables import tables
 
