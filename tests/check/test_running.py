@@ -173,6 +173,7 @@ LOGGED = [
     ("24.12-3", FILE, "debug", True),
     ("24.12-3", FILE, "warning", False),
     ("23.01-1", FILE, {"levelatom": "warning"}, False),
+    ("23.01-1", FILE, {"levelatom": ["warning"]}, True),
     ("24.12-3", HIDE, "info", False),
     ("26.07", FILE, "info", False),
     ("26.07", SHOW, "info", True),

@@ -228,7 +228,7 @@ def _is_quiet(api: _Api) -> bool:
     except _Refused:
         return False
     level = said.get("levelatom") if isinstance(said, dict) else said  # 23.01, later ones
-    return level in QUIET_LEVELS
+    return str(level) in QUIET_LEVELS
 
 
 def _dumped(api: _Api, account: Account) -> EjabberdYml:
