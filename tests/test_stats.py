@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from extauth_http.stats import Report, since
 from extauth_http.stats_sources import MAX_LINE_BYTES, Lines, in_order, read
+from extauth_http.stats_tables import tables
 from tests.integration.program import EXECUTABLE, SECONDS, Program, auth, rest
 from tests.integration.service import Service, http
 
@@ -223,6 +225,8 @@ def test_the_oldest_file_is_read_first(tmp_path: Path) -> None:
     old.write_bytes(line(time=clock(10)))
     older.write_bytes(gzip.compress(line()))
     assert in_order([new, old, older]) == [older, old, new]
+    new.write_bytes(gzip.compress(line(time=clock(20)))[:-8])  # cut off
+    assert in_order([new, old, older]) == [older, old, new]
 
 
 def run(
@@ -305,6 +309,21 @@ def test_a_person_reads_it_plainly_when_it_is_piped(tmp_path: Path) -> None:
         "pool: 1 members, busy 0.3% of the time",
     ):
         assert shown in done.stdout
+
+
+def test_no_name_and_no_figure_is_cut_to_a_terminal() -> None:
+    report = Report()
+    host = "a-host-of-a-long-name.example.org"
+    report.line(line(host=host, verdict="deny", reason="denied"))
+    found = report.as_json()
+    for tally in (found["all"], found["hosts"][host]):
+        tally |= {"logins": 12_345_678, "logins_per_minute": 123_456.7}
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(tables(found))
+    assert isinstance(screen.file, io.StringIO)
+    said = screen.file.getvalue()
+    assert "…" not in said
+    assert said.count("12345678") == said.count("123456.7") == 2
 
 
 def test_an_empty_log_is_no_trouble(tmp_path: Path) -> None:

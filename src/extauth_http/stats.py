@@ -259,4 +259,4 @@ def _show(report: Report, console: "Console", json_only: bool, live: "Live | Non
     if live:
         live.update(tables(report.as_json()), refresh=True)
     else:
-        console.print(tables(report.as_json()))
+        console.print(tables(report.as_json()), crop=False)

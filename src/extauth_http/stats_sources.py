@@ -95,10 +95,11 @@ def _first_time(file: Path) -> str:
         return _LAST
     with file.open("rb") as opened:
         data: Any = gzip.GzipFile(fileobj=opened) if is_compressed(opened) else opened
-        try:
-            found = _TIME.search(data.read(BEGINNING_BYTES))
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            return ""
+        beginning = b""
+        with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):  # as far as it goes
+            while len(beginning) < BEGINNING_BYTES and (block := data.read1(BEGINNING_BYTES)):
+                beginning += block
+    found = _TIME.search(beginning)
     return found[1].decode() if found else ""
 
 

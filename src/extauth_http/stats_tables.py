@@ -39,37 +39,42 @@ def _span(found: dict[str, Any]) -> Text:
 
 
 def _groups(kind: str, groups: dict[str, Any]) -> Table:
-    columns = [kind, "logins", "a minute", "at most", "allow", "deny", "undecided"]
-    table = _table(*columns, "p50 ms", "p95 ms", "p99 ms", texts=1)
+    columns = [kind, "logins", "a\nminute", "at\nmost", "allow", "deny", "undecided"]
+    columns += ["p50\nms", "p95\nms", "p99\nms"]
+    rows: list[list[str]] = []
     # `all` is the last and always there.
     names = list(groups)
     for name in names[:MOST_ROWS] + [name for name in names[MOST_ROWS:] if name == "all"]:
         group = groups[name]
-        table.add_row(
-            Text(name),
-            str(group["logins"]),
-            f"{group['logins_per_minute']:.1f}",
-            str(group["logins_in_busiest_minute"]),
-            *(str(count) for count in group["verdicts"].values()),
-            *(_ms(value) for value in group["ms"].values()),
+        rows.append(
+            [
+                name,
+                str(group["logins"]),
+                f"{group['logins_per_minute']:.1f}",
+                str(group["logins_in_busiest_minute"]),
+                *(str(count) for count in group["verdicts"].values()),
+                *(_ms(value) for value in group["ms"].values()),
+            ]
         )
-    return table
+    return _table(columns, rows, texts=1)
 
 
 def _reasons(group: dict[str, Any]) -> Table:
-    table = _table("verdict", "reason", "commands", "share", texts=2)
-    for verdict, reasons in group["reasons"].items():
-        for reason, count in list(reasons.items())[:MOST_ROWS]:
-            table.add_row(verdict, Text(reason), str(count), _percent(count / group["commands"]))
-    return table
+    rows = [
+        [verdict, reason, str(count), _percent(count / group["commands"])]
+        for verdict, reasons in group["reasons"].items()
+        for reason, count in list(reasons.items())[:MOST_ROWS]
+    ]
+    return _table(["verdict", "reason", "commands", "share"], rows, texts=2)
 
 
 def _refused(users: list[dict[str, Any]]) -> Table:
-    table = _table("refused most often", "logins", texts=1)
-    for user in users:
-        least, most = user["at_least"], user["at_most"]
-        table.add_row(Text(user["user"]), str(least) if least == most else f"{least} to {most}")
-    return table
+    counts = [(user["user"], user["at_least"], user["at_most"]) for user in users]
+    rows = [
+        [name, str(least) if least == most else f"{least} to {most}"]
+        for name, least, most in counts
+    ]
+    return _table(["refused most often", "logins"], rows, texts=1)
 
 
 def _pool(pool: dict[str, Any]) -> Text:
@@ -77,10 +82,18 @@ def _pool(pool: dict[str, Any]) -> Text:
     return Text(text + f", {_percent(pool['busy_in_busiest_minute'])} in the busiest minute")
 
 
-def _table(*names: str, texts: int) -> Table:
-    table = Table(*names, box=None, pad_edge=False)
-    for column in table.columns[texts:]:
-        column.justify = "right"
+def _table(names: list[str], rows: list[list[str]], texts: int) -> Table:
+    """The first columns are ``texts``, the others figures. A name that is too long for the
+    terminal takes more lines, and no figure loses a digit."""
+    table = Table(box=None, pad_edge=False)
+    for column, name in enumerate(names):
+        if column < texts:
+            table.add_column(name, overflow="fold")
+        else:
+            cells = [*name.split("\n"), *(row[column] for row in rows)]
+            table.add_column(name, justify="right", min_width=max(map(len, cells)))
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 
