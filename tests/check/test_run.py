@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -273,22 +274,39 @@ def test_what_stands_in_ejabberd_yml_does_nothing_to_a_terminal(
         assert kept in checked.stdout
 
 
-def test_a_check_that_is_told_to_go_takes_its_program_along(yml: Path, tmp_path: Path) -> None:
-    program = tmp_path / "hangs"
-    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\ntrap '' HUP TERM\nsleep 321.5\n")
+TOLD_AT_ONCE = """
+import sys
+from extauth_http.check.member import Member
+from extauth_http.cli import main
+
+Member.__enter__ = lambda member: sys.exit(143)
+main(sys.argv[1:])
+"""
+"""Told to go when the program has been started, and nobody has hold of it yet."""
+
+
+@pytest.mark.parametrize("is_at_once", [False, True])
+def test_a_check_that_is_told_to_go_takes_its_program_along(
+    yml: Path, tmp_path: Path, is_at_once: bool
+) -> None:
+    program, sleep, started = (tmp_path / name for name in ("hangs", "sleep", "started"))
+    sleep.symlink_to("/bin/sleep")
+    program.write_text(f"#!/bin/sh\ntouch {started}\ntrap '' HUP TERM\n{sleep} 321.5\n")
     program.chmod(0o755)
     yml.write_text(YML.replace("{program} --config {config}", str(program)))
-    words: list[str | Path] = [EXECUTABLE, "check", "--run-as", ME, "--ejabberd-yml", yml]
+    command: list[str | Path] = [sys.executable, "-c", TOLD_AT_ONCE] if is_at_once else [EXECUTABLE]
+    words: list[str | Path] = [*command, "check", "--run-as", ME, "--ejabberd-yml", yml]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL) as running:
-        while not (tmp_path / "started").exists():
+        while not (is_at_once or started.exists()):
             assert running.poll() is None
             time.sleep(0.02)
-        running.terminate()
+        if not is_at_once:
+            running.terminate()
         assert running.wait(20) == 128 + 15
     left = [
         line
         for file in Path("/proc").glob("[0-9]*/cmdline")
-        if "321.5" in (line := _read(file)) or str(program) in line
+        if str(sleep) in (line := _read(file)) or str(program) in line
     ]
     assert left == []
 

@@ -34,7 +34,7 @@ class Member:
     """
 
     def __init__(self, line: str, account: Account) -> None:
-        self._others = set(_children())
+        self._others = children()
         _adopt(True)
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {line}"],
@@ -135,23 +135,28 @@ class Member:
 
     def end_what_is_left(self) -> int:
         """Ends what the program started and left behind when it ended, and tells how many."""
-        count = 0
-        for _ in range(100):
-            left = [pid for pid in _children() if pid not in self._others]
-            left = [pid for pid in left if pid != self._process.pid]
-            if not left:
-                break
-            for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    _, status = os.waitpid(pid, 0)
-                except PermissionError:
-                    self._others.add(pid)
-                except (ProcessLookupError, ChildProcessError):
-                    continue
-                else:
-                    count += os.WIFSIGNALED(status)
-        return count
+        return end_children(self._others | {self._process.pid})
+
+
+def end_children(others: set[int]) -> int:
+    """Ends the children of this process but those, and tells how many still ran."""
+    count = 0
+    others = set(others)
+    for _ in range(100):
+        left = children() - others
+        if not left:
+            break
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                _, status = os.waitpid(pid, 0)
+            except PermissionError:
+                others.add(pid)
+            except (ProcessLookupError, ChildProcessError):
+                continue
+            else:
+                count += os.WIFSIGNALED(status)
+    return count
 
 
 def _adopt(is_on: bool) -> None:
@@ -160,10 +165,10 @@ def _adopt(is_on: bool) -> None:
         ctypes.CDLL(None).prctl(SUBREAPER, int(is_on), 0, 0, 0)
 
 
-def _children() -> list[int]:
+def children() -> set[int]:
     """The children of this process, those of other threads of it too."""
-    found: list[int] = []
+    found: set[int] = set()
     for file in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            found += map(int, file.read_text().split())
+            found |= set(map(int, file.read_text().split()))
     return found

@@ -25,10 +25,12 @@ from extauth_http.check.as_ejabberd_starts_it import watch
 from extauth_http.check.ejabberd_yml import BadYml, EjabberdYml
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login, NoLogin, ask_for
+from extauth_http.check.member import children, end_children
 from extauth_http.endpoint import Endpoint
 from extauth_http.protocol import Dialect
 from extauth_http.settings import config_file
 
+TOLD_TO_GO = (signal.SIGTERM, signal.SIGHUP)
 USUAL_PROGRAM = Path("/opt/extauth-http/bin/extauth-http")
 
 
@@ -52,10 +54,21 @@ class Question:
 def check(question: Question) -> int:
     """Prints what it finds and gives the exit code. Raises BadArgument.
 
-    Told to go, it first ends what it started.
+    Told to go, it first ends what it started, a program of which it only just was about to hear
+    included.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    others = children()
+    for number in TOLD_TO_GO:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    try:
+        return _run(question)
+    finally:
+        for number in TOLD_TO_GO:
+            signal.signal(number, signal.SIG_IGN)
+        end_children(others)
+
+
+def _run(question: Question) -> int:
     try:
         account = Account(question.run_as)
         url = Endpoint.parse(question.api) if question.api else None
