@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from extauth_http.check import run
 from extauth_http.check.account import Account
@@ -177,6 +178,17 @@ def bad_ids(checked: Any) -> set[str]:
     return {each["id"] for each in findings if each["level"] != "good"}
 
 
+def line_of(checked: Any, identity: str) -> Any:
+    findings = json.loads(checked.stdout)["findings"]
+    (finding,) = [each for each in findings if each["id"] == identity]
+    assert finding["where"]
+    return yaml.safe_load(finding["line"])["extauth_program"]
+
+
+def yml_line(yml: Path) -> str:
+    return str(yaml.safe_load(yml.read_text())["extauth_program"])
+
+
 def test_a_configuration_that_ejabberd_does_not_use_is_named(
     yml: Path, config: Path, tmp_path: Path
 ) -> None:
@@ -184,12 +196,20 @@ def test_a_configuration_that_ejabberd_does_not_use_is_named(
     other.write_text(config.read_text())
     checked = check("--config", other, "--ejabberd-yml", yml, "--json")
     assert bad_ids(checked) == {"config-other"}
+    assert line_of(checked, "config-other") == yml_line(yml).replace(str(config), str(other))
     assert bad_ids(check("--config", config, "--ejabberd-yml", yml, "--json")) == set()
 
 
 def test_a_relative_configuration_is_named(yml: Path, config: Path) -> None:
-    yml.write_text(yml.read_text().replace(str(config), str(config).lstrip("/")))
-    assert bad_ids(check("--ejabberd-yml", yml, "--json")) == {"config-relative"}
+    text = yml.read_text()
+    yml.write_text(text.replace(str(config), str(config).lstrip("/")))
+    checked = check("--ejabberd-yml", yml, "--json")
+    assert bad_ids(checked) == {"config-relative"}
+    # Made whole from the folder that check runs in.
+    relative = str(config).lstrip("/")
+    assert line_of(checked, "config-relative") == yml_line(yml).replace(
+        relative, str(Path(relative).absolute())
+    )
 
 
 def test_a_relay_has_the_configuration_of_its_service(yml: Path, config: Path) -> None:

@@ -80,6 +80,11 @@ def program_of(yml: EjabberdYml, host: str) -> str | None:
     return str(option.value.plain) if option and option.value.plain else None
 
 
+def program_line(program: str) -> str:
+    """The line of YAML that names a program."""
+    return f"extauth_program: {json.dumps(program)}"
+
+
 def pool_size_of(yml: EjabberdYml, host: str) -> tuple[int | None, Option | None]:
     """The size of the host's pool, None where it is one member a CPU core."""
     option = yml.option(host, "extauth_pool_size") or yml.option(host, "extauth_instances")
@@ -151,7 +156,7 @@ def _program(yml: EjabberdYml, host: str, program: str) -> Iterator[Finding]:
     yield broken(
         "extauth-program-missing",
         "extauth_program is not set: there is nothing to ask",
-        line=f"extauth_program: {json.dumps(program)}",
+        line=program_line(program),
         place=(),
         host=host,
     )

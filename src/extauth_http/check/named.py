@@ -36,3 +36,12 @@ def config_in(line: str) -> Path | None:
             if word.startswith(prefix):
                 return Path(word.removeprefix(prefix))
     return None
+
+
+def with_config(line: str, file: Path) -> str:
+    """The line with this FILE, by its whole path, and nothing else of it changed."""
+    named = config_in(line)
+    if named is None:
+        return f"{line} --config {shlex.quote(str(file.absolute()))}"
+    before, _, after = line.rpartition(str(named))
+    return f"{before}{file.absolute()}{after}"

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from extauth_http.check import (
@@ -144,8 +144,10 @@ class _Check:
                     )
                 )
             elif line is None or named.is_ours(line):
-                file, problems = self._file_of(line, host)
-                found += problems
+                file, problem = self._file_of(line, host)
+                option = yml.option(host, "extauth_program") if yml else None
+                if problem and option:
+                    found.append(replace(problem, where=option.value.where, place=option.place))
                 asked.setdefault(file, []).append(host)
         if self.question.config or not yml:
             asked = {self.question.config: [host for hosts in asked.values() for host in hosts]}
@@ -164,30 +166,30 @@ class _Check:
         file = config_file(self.question.config)
         return bool(file and not os.path.exists(file))  # noqa: PTH110 - it may be in a closed folder
 
-    def _file_of(self, line: str | None, host: str) -> tuple[Path | None, list[Finding]]:
+    def _file_of(self, line: str | None, host: str) -> tuple[Path | None, Finding | None]:
         """The configuration of a host's program, and how it is not the one that is looked at."""
         file = named.config_in(line) if line else None
         chosen = self.question.config
         if line is None or named.is_relay(line):
-            return chosen, []
+            return chosen, None
         if file and not file.is_absolute():
             found = warning(
                 "config-relative",
                 f"extauth_program names {file}, which depends on the folder that ejabberd is in",
-                line=f"--config {shlex.quote(str(file.absolute()))}",
+                line=ejabberd_rules.program_line(named.with_config(line, file)),
                 host=host,
             )
-            return Path("/") / file, [found]
+            return Path("/") / file, found
         used = file or config_file(None, {})
         if chosen and used and chosen.absolute() != used:
             found = warning(
                 "config-other",
                 f"extauth_program uses {used}, and not {chosen}, which is looked at here",
-                line=f"--config {shlex.quote(str(chosen.absolute()))}",
+                line=ejabberd_rules.program_line(named.with_config(line, chosen)),
                 host=host,
             )
-            return file, [found]
-        return file, []
+            return file, found
+        return file, None
 
     def _of_ejabberd(self, yml: EjabberdYml) -> Iterator[report.Section]:
         if self.login and self.login.host not in yml.hosts:
