@@ -4,7 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _SOCKET = "/run/extauth-http/port.sock"
 
 
@@ -41,95 +43,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version)
     parser.set_defaults(run=_program)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
-    replay = commands.add_parser("replay", help="run a file of commands and show what was answered")
-    replay.add_argument("file", metavar="FILE", help="text or framed packets; - for standard input")
-    replay.add_argument(
-        "--record",
-        type=Path,
-        metavar="OUT",
-        help="run nothing: write the text file's commands as framed packets to OUT",
-    )
-    replay.set_defaults(run=_replay)
-    stats = commands.add_parser(
-        "stats", help="what the log says: logins, verdicts, times, the pool"
-    )
-    stats.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="JSON logs, rotated and compressed (gzip) ones too; - for standard input; default: "
-        "the configured log.file",
-    )
-    stats.add_argument("--since", type=_since, metavar="TIME", help="30m, 1h, 2d, or ISO 8601")
-    stats.add_argument("--json", action="store_true", help="everything, in one line of JSON")
-    stats.add_argument(
-        "--follow", action="store_true", help="go on with the last FILE, beyond its rotation"
-    )
-    stats.add_argument(
-        "--pool-size",
-        type=_count,
-        metavar="N",
-        help="extauth_pool_size; default: as many processes as the log shows at once",
-    )
-    stats.set_defaults(run=_stats)
-    check = commands.add_parser(
-        "check", help="why does this login not work, and is every login really fresh?"
-    )
-    check.add_argument("--ejabberd-yml", type=Path, metavar="FILE", help="go through it as well")
-    check.add_argument(
-        "--user",
-        metavar="JID",
-        help="try a login too; the password is asked for, or read from standard input",
-    )
-    check.add_argument(
-        "--run-as", metavar="ACCOUNT", help="whom ejabberd runs as; default: ejabberd"
-    )
-    check.add_argument(
-        "--clients",
-        type=_clients,
-        metavar="N",
-        help="how many come back at once when ejabberd was restarted",
-    )
-    check.add_argument(
-        "--api", metavar="URL", help="a running ejabberd's, such as http://127.0.0.1:5280/api"
-    )
-    check.add_argument("--json", action="store_true", help="everything, in one line of JSON")
-    check.set_defaults(run=_check)
-    serve = commands.add_parser("serve", help="one service for many pool members, each a relay")
-    serve.add_argument(
-        "--socket", type=Path, metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}"
-    )
-    serve.add_argument("--group", help="who else may connect; default: the group it runs as")
-    serve.add_argument("--workers", type=_count, metavar="N", help="processes; default: one a core")
-    serve.add_argument(
-        "--metrics", type=_address, metavar="HOST:PORT", help="where Prometheus may scrape"
-    )
-    serve.set_defaults(run=_serve)
-    relay = commands.add_parser("relay", help="a pool member that asks the service")
-    relay.add_argument("--socket", metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}")
-    relay.add_argument(
-        "--dialect",
-        choices=["ejabberd", "boolean"],
-        default="ejabberd",
-        help="of its own answers, where the service gives none; default: ejabberd",
-    )
-    relay.add_argument(
-        "--deadline",
-        type=float,
-        default=9.0,
-        metavar="SECONDS",
-        help="a bit above the one in the service's configuration; default: 9",
-    )
-    relay.set_defaults(run=_relay)
-    user = commands.add_parser("user", help="end a user's sessions when a credential is gone")
-    room = commands.add_parser("room", help="make, show and end rooms, and who is in them")
-    # What they are made of is loaded where one of them may be meant, and the port's start not
-    # burdened with it.
-    if "user" in arguments or "room" in arguments:
-        from extauth_http.admin.arguments import of_room, of_user
-
-        of_user(user)
-        of_room(room)
+    for add in (_add_replay, _add_stats, _add_check, _add_serve, _add_relay):
+        add(commands)
+    _add_admin(commands, arguments)
     return parser
 
 
@@ -161,6 +77,22 @@ def _program(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_replay(commands: Commands) -> None:
+    command = commands.add_parser(
+        "replay", help="run a file of commands and show what was answered"
+    )
+    command.add_argument(
+        "file", metavar="FILE", help="text or framed packets; - for standard input"
+    )
+    command.add_argument(
+        "--record",
+        type=Path,
+        metavar="OUT",
+        help="run nothing: write the text file's commands as framed packets to OUT",
+    )
+    command.set_defaults(run=_replay)
+
+
 def _replay(arguments: argparse.Namespace) -> int:
     import os
 
@@ -178,6 +110,31 @@ def _replay(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(f"{arguments.file}: {error}")
     return replay(arguments.config, source, debug=arguments.debug)
+
+
+def _add_stats(commands: Commands) -> None:
+    command = commands.add_parser(
+        "stats", help="what the log says: logins, verdicts, times, the pool"
+    )
+    command.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="JSON logs, rotated and compressed (gzip) ones too; - for standard input; default: "
+        "the configured log.file",
+    )
+    command.add_argument("--since", type=_since, metavar="TIME", help="30m, 1h, 2d, or ISO 8601")
+    command.add_argument("--json", action="store_true", help="everything, in one line of JSON")
+    command.add_argument(
+        "--follow", action="store_true", help="go on with the last FILE, beyond its rotation"
+    )
+    command.add_argument(
+        "--pool-size",
+        type=_count,
+        metavar="N",
+        help="extauth_pool_size; default: as many processes as the log shows at once",
+    )
+    command.set_defaults(run=_stats)
 
 
 def _stats(arguments: argparse.Namespace) -> int:
@@ -220,6 +177,32 @@ def _configured_log(config: Path | None) -> str:
     return "-"
 
 
+def _add_check(commands: Commands) -> None:
+    command = commands.add_parser(
+        "check", help="why does this login not work, and is every login really fresh?"
+    )
+    command.add_argument("--ejabberd-yml", type=Path, metavar="FILE", help="go through it as well")
+    command.add_argument(
+        "--user",
+        metavar="JID",
+        help="try a login too; the password is asked for, or read from standard input",
+    )
+    command.add_argument(
+        "--run-as", metavar="ACCOUNT", help="whom ejabberd runs as; default: ejabberd"
+    )
+    command.add_argument(
+        "--clients",
+        type=_clients,
+        metavar="N",
+        help="how many come back at once when ejabberd was restarted",
+    )
+    command.add_argument(
+        "--api", metavar="URL", help="a running ejabberd's, such as http://127.0.0.1:5280/api"
+    )
+    command.add_argument("--json", action="store_true", help="everything, in one line of JSON")
+    command.set_defaults(run=_check)
+
+
 def _check(arguments: argparse.Namespace) -> int:
     from extauth_http.check.run import BadArgument, Question, check
 
@@ -236,6 +219,21 @@ def _check(arguments: argparse.Namespace) -> int:
         return check(question)
     except BadArgument as error:
         return _fail(str(error))
+
+
+def _add_serve(commands: Commands) -> None:
+    command = commands.add_parser("serve", help="one service for many pool members, each a relay")
+    command.add_argument(
+        "--socket", type=Path, metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}"
+    )
+    command.add_argument("--group", help="who else may connect; default: the group it runs as")
+    command.add_argument(
+        "--workers", type=_count, metavar="N", help="processes; default: one a core"
+    )
+    command.add_argument(
+        "--metrics", type=_address, metavar="HOST:PORT", help="where Prometheus may scrape"
+    )
+    command.set_defaults(run=_serve)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -256,11 +254,42 @@ def _serve(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_relay(commands: Commands) -> None:
+    command = commands.add_parser("relay", help="a pool member that asks the service")
+    command.add_argument("--socket", metavar="PATH", default=_SOCKET, help=f"default: {_SOCKET}")
+    command.add_argument(
+        "--dialect",
+        choices=["ejabberd", "boolean"],
+        default="ejabberd",
+        help="of its own answers, where the service gives none; default: ejabberd",
+    )
+    command.add_argument(
+        "--deadline",
+        type=float,
+        default=9.0,
+        metavar="SECONDS",
+        help="a bit above the one in the service's configuration; default: 9",
+    )
+    command.set_defaults(run=_relay)
+
+
 def _relay(arguments: argparse.Namespace) -> int:
     from extauth_http.relay import Relay
 
     Relay(arguments.socket, arguments.dialect, arguments.deadline).run()
     return 0
+
+
+def _add_admin(commands: Commands, arguments: Sequence[str]) -> None:
+    user = commands.add_parser("user", help="end a user's sessions when a credential is gone")
+    room = commands.add_parser("room", help="make, show and end rooms, and who is in them")
+    # What they are made of is loaded where one of them may be meant, and the port's start not
+    # burdened with it.
+    if "user" in arguments or "room" in arguments:
+        from extauth_http.admin.arguments import of_room, of_user
+
+        of_user(user)
+        of_room(room)
 
 
 def _count(text: str) -> int:
