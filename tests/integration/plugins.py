@@ -52,6 +52,7 @@ class Noisy(Backend):
         elif what == "exit":
             sys.exit(3)
         elif what == "loop":
+            print("it loops", flush=True)
             while command.password != "right":
                 pass
         elif what == "leave":
