@@ -125,6 +125,7 @@ class Ejabberd:
                     "port": self.api_port,
                     "ip": "127.0.0.1",
                     "module": "ejabberd_http",
+                    "backlog": 128,  # by default 5: of more that come at once, some are reset
                     "request_handlers": {"/api": "mod_http_api"},
                 },
             ],
