@@ -1,6 +1,7 @@
 """What makes a revocation final, and what this server cannot do of it."""
 
 import socket
+import threading
 
 import pytest
 
@@ -85,15 +86,27 @@ def test_caches_are_left_where_that_is_asked_for(operator: Operator, server: Pla
     assert server.called("clear_cache") == []
 
 
-def test_who_is_back_at_once_is_told_of(
+def test_a_session_that_takes_a_moment_to_end_is_not_taken_for_a_new_one(
     operator: Operator, server: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def back(played: Played, call: Call, connection: object) -> None:
-        usual(played, call, connection)  # type: ignore[arg-type]
+    def slowly(played: Played, call: Call, connection: socket.socket) -> None:
+        open_ones = played.sessions[ALICE]
+        usual(played, call, connection)
+        played.sessions[ALICE] = open_ones
+        threading.Timer(0.05, lambda: played.sessions.pop(ALICE)).start()
+
+    monkeypatch.setattr(revoke, "BACK_AGAIN", 1.0)
+    server.meets("kick_user", slowly)
+    code, came = steps(operator, "--no-fast")
+    assert (code, came["afterwards"]) == (0, "done")
+
+
+def test_who_is_back_at_once_is_told_of(operator: Operator, server: Played) -> None:
+    def back(played: Played, call: Call, connection: socket.socket) -> None:
+        usual(played, call, connection)
         played.sessions[ALICE] = ["again"]
 
-    monkeypatch.setattr(revoke, "BACK_AGAIN", 0.05)
-    server.meets("user_sessions_info", usual, back)
+    server.meets("kick_user", back)
     ran = operator("user", "revoke", ALICE, "--no-verify", "--yes")
     assert ran.code == 1
     assert "on again: again from 127.0.0.1" in ran.out

@@ -95,13 +95,12 @@ def _why_none(api: Api, jid: Jid) -> str:
 
 
 def look_again(api: Api, jid: Jid) -> Step:
-    """What is left, now and when whoever may come back has had the time to."""
+    """What is left when whoever may come back has had the time to. At once, ejabberd still lists
+    sessions that it has just ended."""
     what = "afterwards"
     try:
+        time.sleep(BACK_AGAIN)
         left = users.sessions(api, jid)
-        if not left:
-            time.sleep(BACK_AGAIN)
-            left = users.sessions(api, jid)
     except ApiError as error:
         return Step(what, Came.IMPOSSIBLE, f"who is on could not be looked at: {error}")
     if not left:
