@@ -20,7 +20,7 @@ demo: $(STAMP) ## the main job, on the built-in token service
 
 test: $(STAMP) ## every test, with a real ejabberd
 	$(BIN)/python -m tests.install_ejabberd
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 matrix: $(STAMP) ## the e2e tests on each ejabberd that Debian has (root, debootstrap)
 	$(BIN)/python -m tests.matrix

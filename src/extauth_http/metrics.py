@@ -52,11 +52,15 @@ class _Allotted(MmapedDict):
     """
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
-        with Path(filename).open("ab") as file:
+        if not Path(filename).exists():
+            # Under another name until it has its place: who adds up cannot read an empty file.
+            draft = Path(f"{filename}.new")
             try:
-                os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+                with draft.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+                draft.rename(filename)
             except OSError:
-                Path(filename).unlink()  # who adds up the files cannot read an empty one
+                draft.unlink(missing_ok=True)
                 raise
         super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
 

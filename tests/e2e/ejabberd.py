@@ -190,6 +190,15 @@ class Ejabberd:
             and own.get(_parent(pid), "").endswith("/erl_child_setup")
         }
 
+    def whole_pool(self) -> set[int]:
+        """The pool members, as soon as all of them run: on a busy machine one is still to come when
+        ejabberd says that it has started."""
+        end = time.monotonic() + START
+        while len(members := self.program_pids()) != self.config["extauth_pool_size"]:
+            assert time.monotonic() < end, f"{len(members)} pool members run"
+            time.sleep(0.05)
+        return members
+
     def _start(self) -> None:
         code = ebin(self.root)
         if code is None:

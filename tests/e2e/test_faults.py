@@ -74,7 +74,7 @@ class TestBrokenAtTheStart:
     ) -> None:
         line = program_line(tmp_path, service.url, more="nonsense = 1")
         with Ejabberd(line, extauth_pool_size=2) as ejabberd:
-            members = ejabberd.program_pids()
+            members = ejabberd.whole_pool()
             assert not logs_in(ejabberd, ALICE, "right")
             alice = {"user": "alice", "host": "example.org"}
             assert "Database failure" in fails(ejabberd, "register", **alice, password="new")
@@ -108,7 +108,7 @@ class TestServiceAway:
     def away(self, ejabberd: Ejabberd, service: Service) -> tuple[bool, int]:
         """Whether the pool is as before, and how many of forty clients get in afterwards."""
         assert asyncio.run(storm(ejabberd, 40)) == 40
-        members = ejabberd.program_pids()
+        members = ejabberd.whole_pool()
         port = service.port
         service.__exit__()
         until = time.monotonic() + 10
@@ -180,7 +180,7 @@ class TestSlowService:
             Service(never) as service,
             Ejabberd(program_line(tmp_path, service.url), extauth_pool_size=2) as ejabberd,
         ):
-            members = ejabberd.program_pids()
+            members = ejabberd.whole_pool()
             for _ in range(2):
                 assert not ejabberd.check_password("alice", "example.org", "right")
             service.behave = answering(http(200, "true"))
@@ -191,8 +191,7 @@ class TestSlowService:
         with Service(never) as service:
             line = f"{sys.executable} {script} {service.url}"
             with Ejabberd(line, extauth_pool_size=1) as ejabberd:
-                members = ejabberd.program_pids()
-                assert len(members) == 1
+                members = ejabberd.whole_pool()
                 assert not ejabberd.check_password("alice", "example.org", "right")
                 end = time.monotonic() + 10
                 while ejabberd.program_pids() == members:

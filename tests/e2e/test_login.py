@@ -126,4 +126,4 @@ def test_the_example_configuration_starts_and_lets_nobody_in_without_tls(
             features = stream.features
         assert "<required/>" in features
         assert "PLAIN" not in features
-        assert len(ejabberd.program_pids()) == 8
+        assert len(ejabberd.whole_pool()) == 8

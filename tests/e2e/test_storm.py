@@ -67,8 +67,7 @@ def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: Serving) -> None
         draft.write_text(rest(service.url))
         draft.rename(serving.config)
         with Ejabberd(relays(serving), extauth_pool_size=POOL) as server:
-            before = server.program_pids()
-            assert len(before) == POOL
+            before = server.whole_pool()
             with ThreadPoolExecutor(40) as clients:
                 passwords = ["right", "wrong", "right", "right"] * 50
                 let_in = list(
@@ -100,7 +99,7 @@ def test_a_service_that_is_restarted_under_load_costs_no_pool_member(
         return seen
 
     with Ejabberd(relays(serving), extauth_pool_size=POOL) as server:
-        before = server.program_pids()
+        before = server.whole_pool()
         with ThreadPoolExecutor(POOL) as clients:
             logging_in = [clients.submit(log_in, server) for _ in range(POOL)]
             try:
