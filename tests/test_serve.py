@@ -33,6 +33,7 @@ from tests.integration.program import (
 )
 from tests.integration.service import Request, Service, http
 from tests.member import ENVIRONMENT, Member, Serving, is_running, until
+from tests.small_disk import small_disk
 
 
 def by_password(request: Request, connection: socket.socket) -> None:
@@ -383,18 +384,8 @@ def test_a_scraper_that_says_nothing_is_left(tmp_path: Path, service: Service) -
         scraped(port)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_costs_numbers_and_no_answer(tmp_path: Path, service: Service) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("this machine does not let root mount")
-    try:
+    with small_disk(tmp_path, "256k") as disk:
         (port,) = free_ports(1)
         with (
             Serving(
@@ -418,8 +409,6 @@ def test_a_full_disk_costs_numbers_and_no_answer(tmp_path: Path, service: Servic
             until(lambda: member.ask(auth()) == ALLOW)
             assert [member.ask(auth()) for _ in range(20)] == [ALLOW] * 20
             scraped(port)
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_without_room_for_its_numbers_a_process_answers_all_the_same(

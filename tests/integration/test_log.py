@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.program import ALLOW, Program, auth, rest
 from tests.integration.service import Service
+from tests.small_disk import small_disk
 
 PACKETS = 2000
 
@@ -94,18 +95,8 @@ def test_answers_go_on_when_nobody_reads_standard_error(tmp_path: Path, unread_p
     assert not poll.poll(0), "the pipe was not even full"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_disk_that_fills_up_cuts_no_line_in_two(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("this machine does not let root mount")
-    try:
+    with small_disk(tmp_path, "64k") as disk:
         filler = disk / "filler"
         filler.write_bytes(b"x" * 32768)
         log = disk / "log"
@@ -118,8 +109,6 @@ def test_a_disk_that_fills_up_cuts_no_line_in_two(tmp_path: Path) -> None:
         assert len(broken) <= 1
         assert lines[-1].endswith("}")
         assert "No space left on device" in program.stderr()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

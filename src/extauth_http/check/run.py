@@ -128,12 +128,11 @@ class _Check:
         none where ejabberd.yml names other programs only."""
         asked: dict[Path | None, list[str]] = {}
         found: list[Finding] = []
-        lines = [ejabberd_rules.program_of(yml, host) for host in yml.hosts] if yml else []
+        lines = {host: ejabberd_rules.program_of(yml, host) for host in yml.hosts} if yml else {}
         # Before relays the configuration is serve's, who may be another account, and should be.
-        of_service = bool(lines) and all(line and named.is_relay(line) for line in lines)
+        of_service = bool(lines) and all(line and named.is_relay(line) for line in lines.values())
         reader = None if of_service else self.account
-        for host in yml.hosts if yml else []:
-            line = ejabberd_rules.program_of(yml, host) if yml else None
+        for host, line in lines.items():
             if line and named.is_relay(line) and self._has_no_config():
                 found.append(
                     warning(
