@@ -34,10 +34,11 @@ mutation: $(STAMP) ## mutants of what decides and answers; half an hour; see doc
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
 	$(BIN)/mutmut run
 
-check: $(STAMP) ## ruff and mypy
+check: $(STAMP) ## ruff, mypy and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(STAMP) ## beside a floor and what one would write, into docs/performance.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'

@@ -6,11 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-from extauth_http.decide import Decider
-from extauth_http.logs import Log
-from extauth_http.port import Outcome
-from extauth_http.protocol import PacketReader, parse, reply
-from extauth_http.settings import load
+from extauth_http.backends.registry import load
+from extauth_http.program.decider import Decider
+from extauth_http.program.log import Log
+from extauth_http.program.outcome import Outcome
+from extauth_http.protocol.packets import PacketReader, parse
+from extauth_http.protocol.replies import reply
 
 settings = load(Path(sys.argv[1]))
 decider, log, reader = Decider(settings), Log(), PacketReader()

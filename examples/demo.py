@@ -15,8 +15,8 @@ from pathlib import Path
 
 from examples.token_service import Store
 
-from extauth_http.command import Command, Operation
-from extauth_http.protocol import packet
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.packets import packet
 
 HERE = Path(__file__).parent
 PROGRAM = Path(sys.executable).parent / "extauth-http"

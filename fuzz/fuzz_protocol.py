@@ -11,18 +11,17 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["extauth_http"]):
-    from extauth_http.command import Operation
-    from extauth_http.protocol import (
+    from extauth_http.protocol.command import Operation
+    from extauth_http.protocol.packets import (
         MAX_PACKET,
-        Dialect,
-        Malformed,
+        MalformedPacketError,
         PacketReader,
         frame,
         packet,
         parse,
-        reply,
     )
-    from extauth_http.verdict import Verdict
+    from extauth_http.protocol.replies import Dialect, reply
+    from extauth_http.protocol.verdict import Verdict
 
 OPERATIONS = [f"{operation.value}:".encode() for operation in Operation]
 REPLIES = {bytes((0, 2, 0, number)) for number in range(3)}
@@ -52,7 +51,7 @@ def check(payload: bytes) -> None:
     operation: Operation | None
     try:
         command = parse(payload)
-    except Malformed as malformed:
+    except MalformedPacketError as malformed:
         operation = malformed.operation
         assert malformed.reason.isidentifier()
     else:

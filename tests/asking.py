@@ -3,14 +3,15 @@
 import time
 from typing import Any
 
-from extauth_http.command import Command
-from extauth_http.decide import Decider, Decision
-from extauth_http.settings import Settings
+from extauth_http.program.decider import Decider
+from extauth_http.program.outcome import Decision
+from extauth_http.protocol.command import Command
+from tests.settings import settings_of
 
 
 def ask(command: Command, *, seconds: float = 5.0, **backend: Any) -> Decision:
     """What a decider with this backend table says to a command."""
-    decider = Decider(Settings(backend=backend))  # type: ignore[arg-type]
+    decider = Decider(settings_of(backend=backend))
     try:
         return decider.decide(command, time.monotonic() + seconds, "a-request")
     finally:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.settings import load
+from extauth_http.backends.registry import load
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

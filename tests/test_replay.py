@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.protocol import frame, packets
-from extauth_http.replay import Line, is_text, parse_line, record
-from extauth_http.verdict import Verdict
+from extauth_http.program.debug_stream import ReplayLine, is_text, parse_line
+from extauth_http.protocol.packets import frame, packets
+from extauth_http.protocol.verdict import Verdict
+from extauth_http.replay import record
 from tests.integration.program import EXECUTABLE, auth, isuser, rest
 from tests.integration.service import Request, Service, http
 
@@ -18,20 +19,22 @@ from tests.integration.service import Request, Service, http
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("auth:a:h:pw", Line(b"auth:a:h:pw", None)),
-        ("  auth:a:h:pw\r\n", Line(b"auth:a:h:pw", None)),
-        ("auth:a:h:p w ", Line(b"auth:a:h:p w ", None)),
-        ("auth:a:h:pw => allow", Line(b"auth:a:h:pw", Verdict.ALLOW)),
-        ("auth:a:h:pw\t=>deny  ", Line(b"auth:a:h:pw", Verdict.DENY)),
-        ("isuser:a:h => undecided", Line(b"isuser:a:h", Verdict.UNDECIDED)),
-        ("auth:a:h:x => y => allow", Line(b"auth:a:h:x => y", Verdict.ALLOW)),
-        ("auth:a:h:# no comment", Line(b"auth:a:h:# no comment", None)),
+        ("auth:a:h:pw", ReplayLine(b"auth:a:h:pw", None)),
+        ("  auth:a:h:pw\r\n", ReplayLine(b"auth:a:h:pw", None)),
+        ("auth:a:h:p w ", ReplayLine(b"auth:a:h:p w ", None)),
+        ("auth:a:h:pw => allow", ReplayLine(b"auth:a:h:pw", Verdict.ALLOW)),
+        ("auth:a:h:pw\t=>deny  ", ReplayLine(b"auth:a:h:pw", Verdict.DENY)),
+        ("isuser:a:h => undecided", ReplayLine(b"isuser:a:h", Verdict.UNDECIDED)),
+        ("auth:a:h:x => y => allow", ReplayLine(b"auth:a:h:x => y", Verdict.ALLOW)),
+        ("auth:a:h:# no comment", ReplayLine(b"auth:a:h:# no comment", None)),
         ("# auth:a:h:pw", None),
         ("  # x", None),
         ("   ", None),
     ],
 )
-def test_a_line_is_a_command_and_what_is_expected_of_it(line: str, expected: Line | None) -> None:
+def test_a_line_is_a_command_and_what_is_expected_of_it(
+    line: str, expected: ReplayLine | None
+) -> None:
     assert parse_line(line) == expected
 
 

@@ -6,33 +6,35 @@ what starts many times on one machine must not pay for them.
 
 TYPE_CHECKING = False  # as typing has it: importing that would double the start of a relay
 if TYPE_CHECKING:
-    from extauth_http.backends import Backend, BackendSettings
-    from extauth_http.command import Command, Operation
-    from extauth_http.http import Exchange, HttpAnswer
-    from extauth_http.verdict import Answer, Undecided, Verdict
+    from extauth_http.backends.base import Backend
+    from extauth_http.config.backend import BackendSettings
+    from extauth_http.http.client import HttpClient
+    from extauth_http.http.response import Response
+    from extauth_http.protocol.command import Command, Operation
+    from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 __all__ = [
     "Answer",
     "Backend",
     "BackendSettings",
     "Command",
-    "Exchange",
-    "HttpAnswer",
+    "HttpClient",
     "Operation",
-    "Undecided",
+    "Response",
+    "UndecidedError",
     "Verdict",
 ]
 
 _HOMES = {
-    "Answer": "verdict",
-    "Backend": "backends",
-    "BackendSettings": "backends",
-    "Command": "command",
-    "Exchange": "http",
-    "HttpAnswer": "http",
-    "Operation": "command",
-    "Undecided": "verdict",
-    "Verdict": "verdict",
+    "Answer": "protocol.verdict",
+    "Backend": "backends.base",
+    "BackendSettings": "config.backend",
+    "Command": "protocol.command",
+    "HttpClient": "http.client",
+    "Operation": "protocol.command",
+    "Response": "http.response",
+    "UndecidedError": "protocol.verdict",
+    "Verdict": "protocol.verdict",
 }
 
 

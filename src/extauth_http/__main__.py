@@ -6,7 +6,7 @@ import sys
 def main() -> int:
     """Runs the command line and returns the exit code."""
     if sys.argv[1:2] == ["relay"]:
-        from extauth_http.relay import Relay, options
+        from extauth_http.service.relay import Relay, options
 
         # One runs for each pool member: a parser of arguments would be half of it.
         if chosen := options(sys.argv[2:]):

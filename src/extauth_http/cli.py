@@ -65,7 +65,7 @@ class _Version(argparse.Action):
 def _program(arguments: argparse.Namespace) -> int:
     import os
 
-    from extauth_http.program import run
+    from extauth_http.program.main import run
 
     if os.isatty(0) and not arguments.debug:
         print(
@@ -140,7 +140,7 @@ def _add_stats(commands: Commands) -> None:
 def _stats(arguments: argparse.Namespace) -> int:
     import math
 
-    from extauth_http.stats import Report, stats
+    from extauth_http.stats.command import Report, stats
 
     names: list[str] = arguments.files or [_configured_log(arguments.config)]
     if not all(names):
@@ -160,11 +160,13 @@ def _stats(arguments: argparse.Namespace) -> int:
 def _configured_log(config: Path | None) -> str:
     """The log that the configuration names, ``-`` where it names none and something is piped in,
     and nothing, after an error, where there is no log to be had."""
-    from extauth_http.settings import BadSettings, config_file, load
+    from extauth_http.backends.registry import load
+    from extauth_http.config.loader import config_file
+    from extauth_http.config.settings import UnusableConfigError
 
     try:
         log = load(config_file(config)).log
-    except BadSettings as bad:
+    except UnusableConfigError as bad:
         log = bad.log
         if not log.file:
             _fail(f"{bad}; name a FILE, or - for standard input")
@@ -204,7 +206,7 @@ def _add_check(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from extauth_http.check.run import BadArgument, Question, check
+    from extauth_http.check.command import ArgumentError, Question, check
 
     question = Question(
         config=arguments.config,
@@ -217,7 +219,7 @@ def _check(arguments: argparse.Namespace) -> int:
     )
     try:
         return check(question)
-    except BadArgument as error:
+    except ArgumentError as error:
         return _fail(str(error))
 
 
@@ -239,7 +241,8 @@ def _add_serve(commands: Commands) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     import os
 
-    from extauth_http.serve import CannotServe, serve
+    from extauth_http.service.command import serve
+    from extauth_http.service.listener import ServeError
 
     try:
         serve(
@@ -249,7 +252,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             workers=arguments.workers or len(os.sched_getaffinity(0)),
             metrics=arguments.metrics,
         )
-    except CannotServe as why:
+    except ServeError as why:
         return _fail(str(why))
     return 0
 
@@ -274,7 +277,7 @@ def _add_relay(commands: Commands) -> None:
 
 
 def _relay(arguments: argparse.Namespace) -> int:
-    from extauth_http.relay import Relay
+    from extauth_http.service.relay import Relay
 
     Relay(arguments.socket, arguments.dialect, arguments.deadline).run()
     return 0
@@ -301,7 +304,7 @@ def _count(text: str) -> int:
 def _since(text: str) -> float:
     import time
 
-    from extauth_http.stats import since
+    from extauth_http.stats.command import since
 
     try:
         return since(text, time.time())

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from extauth_http.admin.notes import NoPlace, Note, folder, forget, left_behind, made_folder, noted
+from extauth_http.admin.notes import (
+    BanNotesError,
+    Note,
+    folder,
+    forget,
+    left_behind,
+    made_folder,
+    noted,
+)
 
 API = "http://127.0.0.1:5443/api"
 NOTE = Note(API, "tea", "conference.example.org", "alice", "example.org", "member")
@@ -127,7 +135,7 @@ def test_links_and_pipes_are_left_alone(state: Path) -> None:
 def test_no_note_is_written_through_a_link(state: Path) -> None:
     (state / "precious").write_text("precious")
     (made_folder() / NOTE.file_name).symlink_to(state / "precious")
-    with pytest.raises(NoPlace, match="no note of a ban can be kept there"), noted(NOTE):
+    with pytest.raises(BanNotesError, match="no note of a ban can be kept there"), noted(NOTE):
         pass
     assert (state / "precious").read_text() == "precious"
 
@@ -156,7 +164,7 @@ def test_without_a_home_there_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 987654)  # in no list of users
-    with pytest.raises(NoPlace, match="set XDG_STATE_HOME"):
+    with pytest.raises(BanNotesError, match="set XDG_STATE_HOME"):
         folder()
 
 

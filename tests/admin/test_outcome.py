@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.admin.api import ApiError
-from extauth_http.admin.notes import NoPlace
-from extauth_http.admin.outcome import TROUBLE, BadList, Outcome, State, each, read_list
-from extauth_http.admin.removal import BanLeft
-from extauth_http.admin.rooms import NoSuchRoom, Unsuitable
-from extauth_http.admin.users import NoSuchUser
+from extauth_http.admin.notes import BanNotesError
+from extauth_http.admin.outcome import TROUBLE, Outcome, State, UserListError, each, read_list
+from extauth_http.admin.removal import BanNotLiftedError
+from extauth_http.admin.rooms import RoomMismatchError, RoomNotFoundError
+from extauth_http.admin.users import UserNotFoundError
+from extauth_http.ejabberd_api.client import ApiError
 
 
 def nothing() -> bytes:
@@ -64,7 +64,7 @@ def test_a_name_may_hold_what_otherwise_begins_a_comment(tmp_path: Path) -> None
 def test_a_bad_list_is_named_with_the_line_and_without_what_is_in_it(
     content: bytes, said: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadList) as caught:
+    with pytest.raises(UserListError) as caught:
         users(content, tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'list'}{said}")
     assert "swordfish" not in str(caught.value)
@@ -72,22 +72,22 @@ def test_a_bad_list_is_named_with_the_line_and_without_what_is_in_it(
 
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadList, match="nothing-here: cannot be read: No such file"):
+    with pytest.raises(UserListError, match="nothing-here: cannot be read: No such file"):
         read_list(str(tmp_path / "nothing-here"), nothing)
-    with pytest.raises(BadList, match="Is a directory"):
+    with pytest.raises(UserListError, match="Is a directory"):
         read_list(str(tmp_path), nothing)
-    with pytest.raises(BadList, match="standard input:1: "):
+    with pytest.raises(UserListError, match="standard input:1: "):
         read_list("-", lambda: b"nobody")
 
 
 TROUBLES = {
     "refused": ApiError("kick_user", "no", is_refused=True),
     "lost": ApiError("kick_user", "lost", is_undone=False),
-    "unknown": NoSuchUser("who?"),
-    "no-room": NoSuchRoom("where?"),
-    "unsuitable": Unsuitable("how?"),
-    "no-place": NoPlace("nowhere"),
-    "ban-left": BanLeft("banned"),
+    "unknown": UserNotFoundError("who?"),
+    "no-room": RoomNotFoundError("where?"),
+    "unsuitable": RoomMismatchError("how?"),
+    "no-place": BanNotesError("nowhere"),
+    "ban-left": BanNotLiftedError("banned"),
 }
 
 

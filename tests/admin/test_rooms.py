@@ -3,10 +3,10 @@
 import pytest
 
 from extauth_http.admin import rooms
-from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.rooms import NoSuchRoom
-from extauth_http.admin.settings import EjabberdSettings
-from extauth_http.jid import Jid
+from extauth_http.admin.rooms import RoomNotFoundError
+from extauth_http.config.ejabberd import EjabberdSettings
+from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.protocol.jid import Jid
 from tests.admin.operator import ROOM
 from tests.admin.played import RELEASES, SERVICE, Played, PlayedRoom, says
 
@@ -74,7 +74,7 @@ def test_a_room_of_another_shape_is_an_error_that_names_the_command(
 def test_a_room_that_is_not_there_is_said_so_on_each_release(release: str, room: str) -> None:
     with (
         Played(release) as played,
-        pytest.raises(NoSuchRoom, match=rf"^there is no room {room}: ejabberd says"),
+        pytest.raises(RoomNotFoundError, match=rf"^there is no room {room}: ejabberd says"),
     ):
         rooms.look(api(played), Jid.parse(room))
 

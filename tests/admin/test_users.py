@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from extauth_http.admin import users
-from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.settings import EjabberdSettings
-from extauth_http.admin.users import NoSuchUser
-from extauth_http.jid import Jid
+from extauth_http.admin.users import UserNotFoundError
+from extauth_http.config.ejabberd import EjabberdSettings
+from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.protocol.jid import Jid
 from tests.admin.played import RELEASES, Played, says, usual
 
 ALICE = Jid("alice", "example.org")
@@ -80,8 +80,8 @@ def test_who_was_told_in_part_is_not_said_to_be_untold(refused: int, is_undone: 
 def test_who_is_not_known_or_not_served_is_named() -> None:
     with Played() as played:
         users.must_be_known(api(played), ALICE)
-        with pytest.raises(NoSuchUser, match=r"does not know nobody@example\.org"):
+        with pytest.raises(UserNotFoundError, match=r"does not know nobody@example\.org"):
             users.must_be_known(api(played), Jid("nobody", "example.org"))
         served = users.hosts(api(played))
-    with pytest.raises(NoSuchUser, match=r"does not serve else\.where, but example\.org"):
+    with pytest.raises(UserNotFoundError, match=r"does not serve else\.where, but example\.org"):
         users.must_be_served([ALICE, Jid("alice", "else.where")], served)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from extauth_http.command import Command, Operation
+from extauth_http.protocol.command import Command, Operation
 from tests.asking import ask
 from tests.integration.service import Service, answering, http
 

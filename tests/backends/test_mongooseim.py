@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from extauth_http.command import Command, Operation
+from extauth_http.protocol.command import Command, Operation
 from tests.asking import ask
 from tests.integration.service import Request, Service, answering, http
 

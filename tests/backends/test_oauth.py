@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from extauth_http.command import Command, Operation
+from extauth_http.protocol.command import Command, Operation
 from tests.asking import ask
 from tests.servers.oauth_provider import CLIENT_ID, CLIENT_SECRET, OAuthProvider, oauth_provider
 

@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from extauth_http.command import Command, Operation
-from extauth_http.decide import Decision
-from extauth_http.verdict import Answer, Verdict
+from extauth_http.program.outcome import Decision
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.verdict import Answer, Verdict
 from tests.asking import ask
 from tests.integration.service import NO, YES, Request, Service, answering, http
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from extauth_http.command import Command, Operation
+from extauth_http.protocol.command import Command, Operation
 from tests.asking import ask
 from tests.e2e.ejabberd import free_ports
 from tests.integration.service import Request, Service, answering, http

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from extauth_http.check import account as module
-from extauth_http.check.account import Account, NoAccount
+from extauth_http.check.account import Account, AccountNotFoundError
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
 def test_a_name_that_nobody_has_is_refused() -> None:
-    with pytest.raises(NoAccount, match="no account is called nobody-at-all"):
+    with pytest.raises(AccountNotFoundError, match="no account is called nobody-at-all"):
         Account("nobody-at-all")
 
 

@@ -6,27 +6,39 @@ from types import ModuleType
 
 import pytest
 
-from extauth_http.check import (
-    as_ejabberd_starts_it,
-    backend,
-    hidden,
-    own_config,
-    pool,
-    reached,
-    run,
-    running,
-)
+from extauth_http.check import command
+from extauth_http.check.configuration import findings as configuration
+from extauth_http.check.ejabberd_yml import pool_size
+from extauth_http.check.live_server import findings as live_server
+from extauth_http.check.program import findings as program
+from extauth_http.check.program import systemd_sandbox
+from extauth_http.check.service import findings as service
+from extauth_http.check.service import reachability
 from tests.check.findings import known
 
-# Those about ejabberd.yml have files: test_ejabberd_rules.py.
-TESTED_WITH = {reached: "backend"}
-MODULES = [as_ejabberd_starts_it, backend, hidden, own_config, pool, reached, run, running]
+# Those about ejabberd.yml have files: ejabberd_yml/test_rules.py.
+TESTED_WITH = {reachability: "service/test_findings.py"}
+MODULES = [
+    command,
+    configuration,
+    live_server,
+    pool_size,
+    program,
+    reachability,
+    service,
+    systemd_sandbox,
+]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.split(".")[-1])
+def file_of_tests(module: ModuleType) -> Path:
+    *folders, name = module.__name__.removeprefix("extauth_http.check.").split(".")
+    file = TESTED_WITH.get(module, "/".join([*folders, f"test_{name}.py"]))
+    return Path(__file__).parent / file
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_finding_is_shown_by_a_test(module: ModuleType) -> None:
-    name = TESTED_WITH.get(module, module.__name__.split(".")[-1])
-    tests = ast.parse((Path(__file__).parent / f"test_{name}.py").read_text())
+    tests = ast.parse(file_of_tests(module).read_text())
     words = {each.value for each in ast.walk(tests) if isinstance(each, ast.Constant)}
     assert known(module)
     assert known(module) <= words

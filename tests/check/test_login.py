@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from extauth_http.check.login import Login, NoLogin, ask_for
+from extauth_http.check.login import Login, LoginArgumentError, ask_for
 from tests.credentials import PASSWORD
 
 
@@ -32,7 +32,7 @@ def test_what_is_no_jid_is_refused_before_a_password_is_read(
     monkeypatch: pytest.MonkeyPatch, jid: str
 ) -> None:
     piped(monkeypatch, PASSWORD.encode())
-    with pytest.raises(NoLogin, match="expected a JID"):
+    with pytest.raises(LoginArgumentError, match="expected a JID"):
         ask_for(jid)
     assert sys.stdin.buffer.read() == PASSWORD.encode()
 
@@ -51,7 +51,7 @@ def test_an_unusable_password_is_refused_and_not_quoted(
     monkeypatch: pytest.MonkeyPatch, data: bytes, why: str
 ) -> None:
     piped(monkeypatch, data)
-    with pytest.raises(NoLogin, match=why) as caught:
+    with pytest.raises(LoginArgumentError, match=why) as caught:
         ask_for("alice@example.org")
     assert "fish" not in str(caught.value)
     assert "0xff" not in str(caught.value)
@@ -59,7 +59,7 @@ def test_an_unusable_password_is_refused_and_not_quoted(
 
 def test_a_standard_input_that_is_closed_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(NoLogin, match="no password"):
+    with pytest.raises(LoginArgumentError, match="no password"):
         ask_for("alice@example.org")
 
 
@@ -73,5 +73,5 @@ def test_at_a_terminal_it_is_asked_for_and_ctrl_d_is_no_password(
     monkeypatch.setattr("getpass.getpass", lambda _: PASSWORD)
     assert ask_for("alice@example.org").password == PASSWORD
     monkeypatch.setattr("getpass.getpass", ctrl_d)
-    with pytest.raises(NoLogin, match="no password"):
+    with pytest.raises(LoginArgumentError, match="no password"):
         ask_for("alice@example.org")

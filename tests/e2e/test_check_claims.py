@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from extauth_http.check.ejabberd_yml import BadYml, EjabberdYml
+from extauth_http.check.ejabberd_yml.reader import EjabberdYml
+from extauth_http.check.ejabberd_yml.values import EjabberdYmlError
 from extauth_http.check.finding import Level
-from tests.check.test_ejabberd_rules import by_id, findings
-from tests.check.test_whole_files import TO_CHANGE
+from tests.check.ejabberd_yml.test_rules import by_id, findings
+from tests.check.ejabberd_yml.test_whole_files import TO_CHANGE
 from tests.e2e.ejabberd import MODULES, ROOT, Ejabberd, ebin, free_ports
 from tests.e2e.fast import FastClient
 from tests.e2e.raw_stream import RawStream, mechanisms
@@ -248,7 +249,7 @@ def test_ejabberd_starts_with_what_can_be_read_and_with_nothing_else(
     if starts:
         EjabberdYml(reading(server, file.parent))
     else:
-        with pytest.raises(BadYml):
+        with pytest.raises(EjabberdYmlError):
             EjabberdYml(reading(server, file.parent))
 
 

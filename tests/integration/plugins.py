@@ -4,7 +4,8 @@ from pathlib import Path
 
 SOURCE = '''
 import logging, os, subprocess, sys, threading, time
-from extauth_http import Answer, Backend, BackendSettings, Command, Exchange, Undecided, Verdict
+from extauth_http import Answer, Backend, BackendSettings, Command, HttpClient
+from extauth_http import UndecidedError, Verdict
 
 
 class Quoting:
@@ -67,7 +68,7 @@ class Noisy(Backend):
             if command.password != "right":
                 time.sleep(3600)
         elif what == "undecided":
-            raise Undecided("cannot_tell", "the moon is full")
+            raise UndecidedError("cannot_tell", "the moon is full")
         elif what == "true":
             return True
         elif what == "none":
@@ -77,7 +78,7 @@ class Noisy(Backend):
         elif what == "no reason":
             return Answer(Verdict.ALLOW, None)
         elif what == "undecided by nothing":
-            raise Undecided(None)
+            raise UndecidedError(None)
         elif what == "unraisable":
             Quoting(command.password)
         elif what == "thread":

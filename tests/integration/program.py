@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from extauth_http.command import Command, Operation
-from extauth_http.protocol import packet
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.packets import packet
 from tests.credentials import NEW_PASSWORD, PASSWORD
 
 EXECUTABLE = Path(sys.executable).parent / "extauth-http"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.protocol import frame
+from extauth_http.protocol.packets import frame
 from tests.integration.certificates import Certificates, certificates
 from tests.integration.plugins import plugins
 from tests.integration.program import ALLOW, DENY, UNDECIDED, Program, auth, isuser, rest, setpass

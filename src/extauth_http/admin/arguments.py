@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 
 from extauth_http.admin import room_commands, user_commands
-from extauth_http.admin.session import Work, run
-from extauth_http.jid import Jid
+from extauth_http.admin.command import Work, run
+from extauth_http.protocol.jid import Jid
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _MAX_GRACE = 3600.0  # seconds

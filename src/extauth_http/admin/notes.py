@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from extauth_http.jid import Jid
+from extauth_http.protocol.jid import Jid
 
 AFFILIATIONS = frozenset({"none", "member", "admin", "owner"})
 
 
-class NoPlace(Exception):  # noqa: N818 - it is what is missing
+class BanNotesError(Exception):
     """A ban could not be noted down, so nothing was done."""
 
 
@@ -62,7 +62,9 @@ def folder() -> Path:
         try:
             state = Path.home() / ".local" / "state"
         except RuntimeError:
-            raise NoPlace("there is no home folder to note a ban in: set XDG_STATE_HOME") from None
+            raise BanNotesError(
+                "there is no home folder to note a ban in: set XDG_STATE_HOME"
+            ) from None
     return state / "extauth-http" / "bans"
 
 
@@ -73,7 +75,7 @@ def made_folder() -> Path:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         _must_be_ours(place)
         if not os.access(place, os.W_OK | os.X_OK):
-            raise NoPlace(f"{place}: no note of a ban can be written there")
+            raise BanNotesError(f"{place}: no note of a ban can be written there")
     except OSError as error:
         raise _no_place(place, error) from None
     return place
@@ -164,9 +166,9 @@ def _must_be_ours(place: Path) -> None:
     """Raises NoPlace for a folder in which somebody else could leave a note."""
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NoPlace(f"{place}: is no folder, and notes of bans are kept there")
+        raise BanNotesError(f"{place}: is no folder, and notes of bans are kept there")
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise NoPlace(f"{place}: notes of bans are kept there, and others may write to it")
+        raise BanNotesError(f"{place}: notes of bans are kept there, and others may write to it")
 
 
 def _sync(place: Path) -> None:
@@ -178,5 +180,5 @@ def _sync(place: Path) -> None:
         os.close(descriptor)
 
 
-def _no_place(place: Path, error: OSError) -> NoPlace:
-    return NoPlace(f"{place}: no note of a ban can be kept there: {error.strerror}")
+def _no_place(place: Path, error: OSError) -> BanNotesError:
+    return BanNotesError(f"{place}: no note of a ban can be kept there: {error.strerror}")

@@ -7,12 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from extauth_http.admin.api import ApiError
-from extauth_http.admin.notes import NoPlace
-from extauth_http.admin.removal import BanLeft
-from extauth_http.admin.rooms import NoSuchRoom, Unsuitable
-from extauth_http.admin.users import NoSuchUser
-from extauth_http.jid import Jid
+from extauth_http.admin.notes import BanNotesError
+from extauth_http.admin.removal import BanNotLiftedError
+from extauth_http.admin.rooms import RoomMismatchError, RoomNotFoundError
+from extauth_http.admin.users import UserNotFoundError
+from extauth_http.ejabberd_api.client import ApiError
+from extauth_http.protocol.jid import Jid
 
 T = TypeVar("T")
 
@@ -37,7 +37,14 @@ class Outcome:
     advice: str = ""
 
 
-TROUBLE = (ApiError, NoSuchUser, NoSuchRoom, Unsuitable, NoPlace, BanLeft)
+TROUBLE = (
+    ApiError,
+    UserNotFoundError,
+    RoomNotFoundError,
+    RoomMismatchError,
+    BanNotesError,
+    BanNotLiftedError,
+)
 
 
 def trouble(target: object, error: Exception) -> Outcome:
@@ -45,7 +52,7 @@ def trouble(target: object, error: Exception) -> Outcome:
     if isinstance(error, ApiError):
         state = State.NOT_DONE if error.is_undone else State.NOT_KNOWN
         return Outcome(str(target), state, str(error), advice=error.advice)
-    state = State.NOT_KNOWN if isinstance(error, BanLeft) else State.NOT_DONE
+    state = State.NOT_KNOWN if isinstance(error, BanNotLiftedError) else State.NOT_DONE
     return Outcome(str(target), state, str(error))
 
 
@@ -79,7 +86,7 @@ def each(
 _COMMENT = re.compile(r"(?:^|\s)#")
 
 
-class BadList(Exception):  # noqa: N818 - it is what the file is
+class UserListError(Exception):
     """A line that is no user, before anything was done."""
 
 
@@ -98,9 +105,9 @@ def listed(text: str, name: str) -> list[Jid]:
         except ValueError:
             # Without the line itself: there may be a password behind the name.
             said = f"{name}:{number}: expected one USER@HOST in a line; nothing was done"
-            raise BadList(said) from None
+            raise UserListError(said) from None
     if not found:
-        raise BadList(f"{name}: there is nobody in it")
+        raise UserListError(f"{name}: there is nobody in it")
     return list(found)
 
 
@@ -112,6 +119,6 @@ def read_list(name: str, standard_input: Callable[[], bytes]) -> list[Jid]:
         # Lists come from other systems as well, with a byte order mark.
         return listed(content.decode("utf-8-sig"), name)
     except OSError as error:
-        raise BadList(f"{name}: cannot be read: {error.strerror}") from None
+        raise UserListError(f"{name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BadList(f"{name}: is not UTF-8 text") from None
+        raise UserListError(f"{name}: is not UTF-8 text") from None

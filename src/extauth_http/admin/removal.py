@@ -18,10 +18,10 @@ from types import FrameType
 from xml.sax.saxutils import escape, quoteattr
 
 from extauth_http.admin import rooms
-from extauth_http.admin.api import Api, ApiError
 from extauth_http.admin.notes import Note, forget, left_behind, made_folder, noted
-from extauth_http.admin.rooms import NoSuchRoom, Occupant, Room
-from extauth_http.jid import Jid
+from extauth_http.admin.rooms import Occupant, Room, RoomNotFoundError
+from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.protocol.jid import Jid
 
 OUTCAST = "outcast"
 NOT_THERE = "was not in the room"
@@ -31,7 +31,7 @@ SEEN = 2.0  # seconds until a room must have done what it was sent
 MEND = "when ejabberd answers, run: extauth-http room mend"
 
 
-class BanLeft(Exception):  # noqa: N818 - it is what is so
+class BanNotLiftedError(Exception):
     """The ban could not be taken away again; it is noted down."""
 
 
@@ -57,7 +57,7 @@ def remove(api: Api, place: Jid, jid: Jid, reason: str, *, ban: bool = False) ->
         made_folder()
     try:
         room = rooms.look(api, place)
-    except NoSuchRoom:  # it may have ended with the one who was taken out before
+    except RoomNotFoundError:  # it may have ended with the one who was taken out before
         if ban:
             raise
         return Removed(NOT_THERE, [], "none", was_subscribed=False)
@@ -121,7 +121,7 @@ def _are_gone(api: Api, room: Jid, jids: set[str]) -> bool:
     while time.monotonic() < end:
         try:
             left = {occupant.jid for occupant in rooms.look(api, room).occupants}
-        except NoSuchRoom:  # it ended with them
+        except RoomNotFoundError:  # it ended with them
             return True
         except ApiError as error:
             error.is_undone = False
@@ -166,7 +166,7 @@ def _let_in_again(api: Api, note: Note) -> None:
                 return
         else:
             return
-    raise BanLeft(
+    raise BanNotLiftedError(
         f"{note.jid} is out of {note.place}, but banned: the ban could not be taken away again "
         f"({why}); {MEND}"
     )
@@ -177,7 +177,7 @@ def _went_with_its_room(api: Api, room: Jid) -> bool:
     ending is looked at again with the next try."""
     try:
         rooms.look(api, room)
-    except NoSuchRoom:
+    except RoomNotFoundError:
         return True
     except ApiError:
         pass
@@ -194,7 +194,7 @@ def mend(api: Api) -> list[str]:
     for note, file in left_behind(api.url):
         try:
             stands = rooms.look(api, note.place).affiliation_of(note.jid) == OUTCAST
-        except NoSuchRoom:
+        except RoomNotFoundError:
             stands = False
         if stands:
             rooms.set_affiliation(api, note.place, note.jid, note.affiliation)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from extauth_http.admin import users
-from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.users import NoSuchUser
+from extauth_http.admin.users import UserNotFoundError
 from extauth_http.admin.visible import visible
-from extauth_http.command import Command, Operation
-from extauth_http.decide import Decider
-from extauth_http.jid import Jid, bare
-from extauth_http.verdict import Verdict
+from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.program.decider import Decider
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.jid import Jid, bare
+from extauth_http.protocol.verdict import Verdict
 
 FAST_CAME = (24, 12)
 """The release that has ``mod_auth_fast`` (XEP-0484)."""
@@ -27,7 +27,7 @@ not to; what came between was not tried."""
 BACK_AGAIN = 2.0  # seconds in which a client that may come back has done so
 
 
-class Came(StrEnum):
+class StepStatus(StrEnum):
     """What came of a step."""
 
     DONE = "done"
@@ -42,11 +42,11 @@ class Step:
     """One of the things that make a revocation final, and what came of it."""
 
     what: str
-    came: Came
+    came: StepStatus
     said: str
 
 
-class StillGood(Exception):  # noqa: N818 - it is what the service said
+class CredentialAcceptedError(Exception):
     """The service does not refuse the credential, or does not tell: nothing was done."""
 
 
@@ -57,14 +57,14 @@ def verify(decider: Decider, jid: Jid, password: str) -> Step:
     answer = decider.decide(command, due, "user-revoke").answer
     why = " ".join(filter(None, (answer.reason, answer.detail and f"({answer.detail})")))
     if answer.verdict is Verdict.ALLOW:
-        raise StillGood(
+        raise CredentialAcceptedError(
             f"the service still lets {jid} in with this credential ({why}): revoke it there first"
         )
     if answer.verdict is Verdict.UNDECIDED:
-        raise StillGood(
+        raise CredentialAcceptedError(
             f"whether the service refuses {jid} is not known: {why}; try again, or --no-verify"
         )
-    return Step("credential", Came.DONE, f"the service refuses it: {why}")
+    return Step("credential", StepStatus.DONE, f"the service refuses it: {why}")
 
 
 def forget(api: Api, jid: Jid, *, keep_caches: bool) -> list[Step]:
@@ -79,15 +79,15 @@ def end(api: Api, jid: Jid) -> list[Step]:
     if count is None:
         return []
     if count:
-        return [Step("sessions", Came.DONE, f"{count} ended"), _fast(api, count)]
-    return [Step("sessions", Came.NOTHING_THERE, _why_none(api, jid)), _fast(api, 0)]
+        return [Step("sessions", StepStatus.DONE, f"{count} ended"), _fast(api, count)]
+    return [Step("sessions", StepStatus.NOTHING_THERE, _why_none(api, jid)), _fast(api, 0)]
 
 
 def _why_none(api: Api, jid: Jid) -> str:
     """A mistyped name has no session either: it must not look like somebody's end."""
     try:
         users.must_be_known(api, jid)
-    except NoSuchUser as why:
+    except UserNotFoundError as why:
         return f"none; {why}: right where the account is gone as well, else look at the name"
     except ApiError:
         return "none"
@@ -102,19 +102,19 @@ def look_again(api: Api, jid: Jid) -> Step:
         time.sleep(BACK_AGAIN)
         left = users.sessions(api, jid)
     except ApiError as error:
-        return Step(what, Came.IMPOSSIBLE, f"who is on could not be looked at: {error}")
+        return Step(what, StepStatus.IMPOSSIBLE, f"who is on could not be looked at: {error}")
     if not left:
         try:
             tokens = len(_tokens(api, jid))
         except ApiError:
-            return Step(what, Came.DONE, "no session")
+            return Step(what, StepStatus.DONE, "no session")
         if not tokens:
-            return Step(what, Came.DONE, "no session, no OAuth token")
-        return Step(what, Came.FAILED, f"no session, but an OAuth token is left ({tokens})")
+            return Step(what, StepStatus.DONE, "no session, no OAuth token")
+        return Step(what, StepStatus.FAILED, f"no session, but an OAuth token is left ({tokens})")
     where = ", ".join(f"{visible(session.resource)} from {session.ip}" for session in left)
     return Step(
         what,
-        Came.FAILED,
+        StepStatus.FAILED,
         f"on again: {where}; whoever that is got in by a way that is still open: "
         "`extauth-http check --ejabberd-yml` names them",
     )
@@ -122,17 +122,17 @@ def look_again(api: Api, jid: Jid) -> Step:
 
 def _cache(api: Api, *, keep_caches: bool) -> Step:
     if keep_caches:
-        return Step("login cache", Came.SKIPPED, "--keep-caches")
+        return Step("login cache", StepStatus.SKIPPED, "--keep-caches")
     try:
         api.change("clear_cache")
     except ApiError as error:
         if not error.is_refused:
             raise
         # The sessions end all the same.
-        return Step("login cache", Came.IMPOSSIBLE, f"ejabberd would not: {error}")
+        return Step("login cache", StepStatus.IMPOSSIBLE, f"ejabberd would not: {error}")
     return Step(
         "login cache",
-        Came.DONE,
+        StepStatus.DONE,
         "cleared, with all of ejabberd's caches: the API has no narrower way",
     )
 
@@ -146,10 +146,10 @@ def _oauth(api: Api, jid: Jid) -> Step:
     except ApiError as error:
         if not error.is_refused:
             raise
-        return Step(what, Came.IMPOSSIBLE, f"ejabberd would not: {error}")
+        return Step(what, StepStatus.IMPOSSIBLE, f"ejabberd would not: {error}")
     if not tokens:
-        return Step(what, Came.NOTHING_THERE, "none that ejabberd lists")
-    return Step(what, Came.DONE, f"{len(tokens)} revoked")
+        return Step(what, StepStatus.NOTHING_THERE, "none that ejabberd lists")
+    return Step(what, StepStatus.DONE, f"{len(tokens)} revoked")
 
 
 def _tokens(api: Api, jid: Jid) -> list[str]:
@@ -161,15 +161,15 @@ def _fast(api: Api, ended: int) -> Step:
     what = "FAST tokens"
     release = api.release
     if release is None:
-        return Step(what, Came.IMPOSSIBLE, "which release this is, ejabberd does not tell")
+        return Step(what, StepStatus.IMPOSSIBLE, "which release this is, ejabberd does not tell")
     if release < FAST_CAME:
-        return Step(what, Came.NOTHING_THERE, "this release has none")
+        return Step(what, StepStatus.NOTHING_THERE, "this release has none")
     if release >= FAST_CLEARED and ended:
-        return Step(what, Came.DONE, "ejabberd clears them as it ends a user's sessions")
+        return Step(what, StepStatus.DONE, "ejabberd clears them as it ends a user's sessions")
     if release >= FAST_CLEARED:
         return Step(
             what,
-            Came.IMPOSSIBLE,
+            StepStatus.IMPOSSIBLE,
             "ejabberd clears them only as it ends a session, and there was none: with "
             "mod_auth_fast on, a client that has one gets in; run this again when the user is on, "
             "or add --no-fast where mod_auth_fast is not there",
@@ -177,7 +177,7 @@ def _fast(api: Api, ended: int) -> Step:
     year, month = release
     return Step(
         what,
-        Came.IMPOSSIBLE,
+        StepStatus.IMPOSSIBLE,
         f"ejabberd {year}.{month:02} has no command that is known to clear them: with "
         "mod_auth_fast on, a client that has one gets in until it expires; take mod_auth_fast out "
         "of modules, or add --no-fast where it is not there",

@@ -4,15 +4,15 @@ import argparse
 import time
 
 from extauth_http.admin import removal, rooms, users
-from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.notes import NoPlace
+from extauth_http.admin.command import BAD, GOOD, INTERRUPTED, agreed, targets_of
+from extauth_http.admin.notes import BanNotesError
 from extauth_http.admin.outcome import Outcome, State, each
+from extauth_http.admin.output import Screen
 from extauth_http.admin.removal import Removed
-from extauth_http.admin.rooms import NoSuchRoom, Room
-from extauth_http.admin.screen import Screen
-from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, agreed, targets_of
+from extauth_http.admin.rooms import Room, RoomNotFoundError
 from extauth_http.admin.visible import visible
-from extauth_http.jid import Jid
+from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.protocol.jid import Jid
 
 BANS_HOLD = (24, 12)
 """The release from which on a ban was seen to keep out somebody who was a member before; 23.01 was
@@ -31,10 +31,12 @@ def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     options = dict(arguments.option)
     served = users.hosts(api)
     if room.host in served:  # where ejabberd makes one that nobody can come into
-        raise NoSuchRoom(f"{room.host} is a host of users, and no MUC service of this server")
+        raise RoomNotFoundError(
+            f"{room.host} is a host of users, and no MUC service of this server"
+        )
     host = arguments.host or rooms.host_of(room.host, served)
     if host not in served:
-        raise NoSuchRoom(
+        raise RoomNotFoundError(
             f"{room.host}: which of ejabberd's hosts it belongs to is not seen from its name; "
             f"name it with --host, one of {', '.join(served)}"
         )
@@ -94,7 +96,7 @@ def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
             users.must_be_known(api, jid)
     banned = [str(jid) for jid in jids if room.affiliation_of(jid) == removal.OUTCAST]
     if banned:
-        raise rooms.Unsuitable(
+        raise rooms.RoomMismatchError(
             f"{', '.join(banned)}: banned from {room.room}, nobody was invited; to take a ban "
             "away: extauth-http room remove --unban"
         )
@@ -198,7 +200,7 @@ def _mend(api: Api, screen: Screen) -> None:
     try:
         for said in removal.mend(api):
             screen.note(said)
-    except (ApiError, NoPlace) as error:
+    except (ApiError, BanNotesError) as error:
         screen.note(f"bans that an interrupted removal may have left were not looked at: {error}")
 
 

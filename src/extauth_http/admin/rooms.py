@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from extauth_http.admin.api import Api, ApiError, unreadable
-from extauth_http.admin.masking import masked
-from extauth_http.jid import Jid, bare
+from extauth_http.ejabberd_api.client import Api, ApiError, unreadable
+from extauth_http.ejabberd_api.masking import masked
+from extauth_http.protocol.jid import Jid, bare
 
 ENDED = 2.0  # seconds until a room that ends must have ended
 TRUE_OR_FALSE = frozenset(
@@ -66,11 +66,11 @@ class Room:
         )
 
 
-class NoSuchRoom(Exception):  # noqa: N818 - it is what ejabberd said
+class RoomNotFoundError(Exception):
     """The room is not there, or its service is none."""
 
 
-class Unsuitable(Exception):  # noqa: N818 - reads as what it is
+class RoomMismatchError(Exception):
     """What was asked for cannot be done to this room; what there is of it all the same is said."""
 
 
@@ -86,7 +86,7 @@ def online(api: Api, service: str) -> list[tuple[str, int]]:
         )
     except ApiError as error:
         if error.is_refused and _is_about_service(error):
-            raise NoSuchRoom(f"{service} is no MUC service of this server") from None
+            raise RoomNotFoundError(f"{service} is no MUC service of this server") from None
         raise
     return sorted(found)
 
@@ -100,7 +100,7 @@ def look(api: Api, room: Jid) -> Room:
         subscribers = api.listed("get_subscribers", str, **place)
     except ApiError as error:
         if error.is_refused and _NO_ROOM.search(error.said):
-            raise NoSuchRoom(
+            raise RoomNotFoundError(
                 f"there is no room {room}: {error.said}; `extauth-http room list` shows those "
                 "that are online"
             ) from None
@@ -129,7 +129,7 @@ def is_gone(api: Api, room: Jid) -> bool:
     while True:
         try:
             look(api, room)
-        except NoSuchRoom:
+        except RoomNotFoundError:
             return True
         except ApiError as error:
             if not error.is_refused:
@@ -150,7 +150,9 @@ def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room |
         name for name in TRUE_OR_FALSE & options.keys() if options[name] not in ("true", "false")
     ]
     if slips:
-        raise Unsuitable(f"{room} was not made: {', '.join(sorted(slips))}: expected true or false")
+        raise RoomMismatchError(
+            f"{room} was not made: {', '.join(sorted(slips))}: expected true or false"
+        )
     try:
         api.change(
             "create_room_with_opts",
@@ -163,7 +165,7 @@ def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room |
         if not error.is_refused or error.status not in (400, 500):
             raise
         if _is_about_service(error):
-            raise NoSuchRoom(f"{room.host} is no MUC service of this server") from None
+            raise RoomNotFoundError(f"{room.host} is no MUC service of this server") from None
         if error.status == 500 and options:
             raise _unlike(room, options) from None
         raise
@@ -172,14 +174,16 @@ def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room |
     try:
         made = look(api, room)
         _must_be(api, made, options)
-    except Unsuitable as why:
+    except RoomMismatchError as why:
         try:
             destroy(api, room)
         except ApiError as error:
-            raise Unsuitable(f"{why}; and it could not be taken away again: {error}") from None
+            raise RoomMismatchError(
+                f"{why}; and it could not be taken away again: {error}"
+            ) from None
         raise
-    except (ApiError, NoSuchRoom) as error:
-        raise Unsuitable(
+    except (ApiError, RoomNotFoundError) as error:
+        raise RoomMismatchError(
             f"{room} was made, but whether it is as it was asked for is not known: {error}"
         ) from None
     return made
@@ -199,19 +203,19 @@ def _must_be(api: Api, made: Room, options: Mapping[str, str]) -> None:
     wrong = [name for name, value in options.items() if made.options.get(name) != value]
     unknown = [name for name in wrong if name not in made.options]
     if unknown:
-        raise Unsuitable(
+        raise RoomMismatchError(
             f"{made.room} was not made: this ejabberd does not know {', '.join(unknown)}; it knows "
             f"{', '.join(made.options)}"
         )
     if wrong:
-        raise Unsuitable(
+        raise RoomMismatchError(
             f"{made.room} was not made: ejabberd would make of it "
             f"{', '.join(f'{name}={masked(made.options, [])[name]}' for name in wrong)}"
         )
 
 
-def _unlike(room: Jid, options: Iterable[str]) -> Unsuitable:
-    return Unsuitable(
+def _unlike(room: Jid, options: Iterable[str]) -> RoomMismatchError:
+    return RoomMismatchError(
         f"{room} was not made: of {', '.join(options)}, ejabberd does not know one or its value"
     )
 
@@ -274,7 +278,7 @@ def unregister_nick(api: Api, jid: Jid, service: str) -> None:
         api.change("muc_unregister_nick", user=jid.user, host=jid.host, service=service)
     except ApiError as error:
         if error.is_refused and _is_about_service(error):
-            raise NoSuchRoom(f"{service} is no MUC service of this server") from None
+            raise RoomNotFoundError(f"{service} is no MUC service of this server") from None
         raise
 
 

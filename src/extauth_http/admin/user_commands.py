@@ -7,16 +7,17 @@ import time
 from collections.abc import Sequence
 
 from extauth_http.admin import revoke, users
-from extauth_http.admin.api import Api, ApiError
-from extauth_http.admin.outcome import BadList, Outcome, State, each
-from extauth_http.admin.revoke import Came, Step, StillGood
-from extauth_http.admin.screen import Screen
-from extauth_http.admin.session import BAD, GOOD, INTERRUPTED, UNUSABLE, agreed, targets_of
+from extauth_http.admin.command import BAD, GOOD, INTERRUPTED, UNUSABLE, agreed, targets_of
+from extauth_http.admin.outcome import Outcome, State, UserListError, each
+from extauth_http.admin.output import Screen
+from extauth_http.admin.revoke import CredentialAcceptedError, Step, StepStatus
 from extauth_http.admin.users import Session
 from extauth_http.admin.visible import visible
-from extauth_http.decide import Decider
-from extauth_http.jid import Jid
-from extauth_http.settings import BadSettings, config_file, load
+from extauth_http.backends.registry import load
+from extauth_http.config.loader import ConfigError, config_file
+from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.program.decider import Decider
+from extauth_http.protocol.jid import Jid
 
 On = dict[Jid, list[Session]]
 
@@ -83,7 +84,7 @@ def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``user kick``"""
     targets = targets_of(arguments)
     if arguments.resource and len(targets) > 1:
-        raise BadList("--resource: expected one user with it")
+        raise UserListError("--resource: expected one user with it")
     users.must_be_served(targets, users.hosts(api))
     on, failed = _look(api, targets, screen)
     if not on:
@@ -121,15 +122,17 @@ def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     """``user revoke``"""
     targets = targets_of(arguments)
     if len(targets) > 1 and not arguments.no_verify:
-        raise BadList("whether a credential is refused is asked for one user: add --no-verify")
+        raise UserListError(
+            "whether a credential is refused is asked for one user: add --no-verify"
+        )
     users.must_be_served(targets, users.hosts(api))
     verified: list[Step] = []
     if not arguments.no_verify:
         try:
             verified = [_verify(arguments, targets[0])]
-        except (StillGood, BadSettings) as why:
+        except (CredentialAcceptedError, ConfigError) as why:
             screen.note(f"extauth-http: {why}; nothing was done")
-            return BAD if isinstance(why, StillGood) else UNUSABLE
+            return BAD if isinstance(why, CredentialAcceptedError) else UNUSABLE
     on, failed = _look(api, targets, screen)
     if not on:
         return screen.outcomes(list(failed.values()))
@@ -230,14 +233,16 @@ def _verify(arguments: argparse.Namespace, jid: Jid) -> Step:
     try:
         password = _credential(jid)
     except UnicodeDecodeError:
-        raise StillGood("the credential that was given is not UTF-8 text") from None
+        raise CredentialAcceptedError("the credential that was given is not UTF-8 text") from None
     if not password:
-        raise StillGood("no credential was given; it is asked for, or read from standard input")
+        raise CredentialAcceptedError(
+            "no credential was given; it is asked for, or read from standard input"
+        )
     settings = load(config_file(arguments.config))
     try:
         decider = Decider(settings)
     except Exception as error:  # noqa: BLE001 - a backend may do anything
-        raise BadSettings([f"the backend cannot be asked: {type(error).__name__}"]) from None
+        raise ConfigError([f"the backend cannot be asked: {type(error).__name__}"]) from None
     try:
         return revoke.verify(decider, jid, password)
     finally:
@@ -252,14 +257,14 @@ def _credential(jid: Jid) -> str:
 
 
 def _revoked(jid: Jid, steps: list[Step]) -> Outcome:
-    marks = {Came.DONE: "✔", Came.NOTHING_THERE: "✔", Came.SKIPPED: "-"}
+    marks = {StepStatus.DONE: "✔", StepStatus.NOTHING_THERE: "✔", StepStatus.SKIPPED: "-"}
     lines = [f"{marks.get(step.came, '✘')} {step.what}: {step.said}" for step in steps]
     facts = [{"what": step.what, "came": step.came.value, "said": step.said} for step in steps]
     states = {step.came for step in steps}
     state, said = State.DONE, "revoked"
-    if Came.IMPOSSIBLE in states:
+    if StepStatus.IMPOSSIBLE in states:
         state, said = State.NOT_KNOWN, "revoked as far as this ejabberd can"
-    if Came.FAILED in states:
+    if StepStatus.FAILED in states:
         state, said = State.NOT_DONE, "is back"
     return Outcome(str(jid), state, "\n    ".join([said, *lines]), {"steps": facts})
 

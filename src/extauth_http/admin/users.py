@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from extauth_http.admin.api import Api, ApiError, unreadable
-from extauth_http.admin.releases import number
-from extauth_http.jid import Jid
+from extauth_http.ejabberd_api.client import Api, ApiError, unreadable
+from extauth_http.ejabberd_api.releases import number
+from extauth_http.protocol.jid import Jid
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Session:
     node: str
 
 
-class NoSuchUser(Exception):  # noqa: N818 - it is what ejabberd said
+class UserNotFoundError(Exception):
     """Nobody by that name: not on, and unknown to ejabberd or at a host that it does not serve."""
 
 
@@ -60,14 +60,16 @@ def must_be_known(api: Api, jid: Jid) -> None:
     not exist would make a difference, and never keeps a session from being ended.
     """
     if api.look("check_account", user=jid.user, host=jid.host) != 0:
-        raise NoSuchUser(f"ejabberd does not know {jid}, or could not ask whether it exists")
+        raise UserNotFoundError(f"ejabberd does not know {jid}, or could not ask whether it exists")
 
 
 def must_be_served(jids: list[Jid], served: list[str]) -> None:
     """Raises NoSuchUser for the first one whose host is none of ejabberd's."""
     for jid in jids:
         if jid.host not in served:
-            raise NoSuchUser(f"{jid}: ejabberd does not serve {jid.host}, but {', '.join(served)}")
+            raise UserNotFoundError(
+                f"{jid}: ejabberd does not serve {jid.host}, but {', '.join(served)}"
+            )
 
 
 def tell(api: Api, jid: Jid, resources: list[str], text: str) -> None:

@@ -1,10 +1,10 @@
 """The ``introspection`` kind: the password is an access token, looked at by RFC 7662."""
 
 from extauth_http.backends.oauth import OAuthSettings, Provider
-from extauth_http.backends.owner import TokenBackend, claims_of
-from extauth_http.command import Command
-from extauth_http.http import Exchange
-from extauth_http.verdict import Answer, Undecided, Verdict
+from extauth_http.backends.token import TokenBackend, claims_of
+from extauth_http.http.client import HttpClient
+from extauth_http.protocol.command import Command
+from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 
 class IntrospectionSettings(OAuthSettings):
@@ -19,7 +19,7 @@ class Introspection(TokenBackend):
         self._url = settings.url
         self._provider = Provider(settings)
 
-    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         url = self._url or self._provider.endpoint("introspection_endpoint", http)
         form = {"token": command.password, "token_type_hint": "access_token"}
         answer = self._provider.post(http, url, form)
@@ -29,5 +29,5 @@ class Introspection(TokenBackend):
         if claims.get("active") is False:
             return Answer(Verdict.DENY, "inactive", "the token is unknown, expired or revoked")
         if claims.get("active") is not True:
-            raise Undecided("not_an_answer", "active is neither true nor false")
+            raise UndecidedError("not_an_answer", "active is neither true nor false")
         return self.judge(claims, command)

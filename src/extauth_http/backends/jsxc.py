@@ -13,12 +13,14 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from extauth_http.backends import Backend, BackendSettings, Url
-from extauth_http.backends.owner import claims_of
-from extauth_http.command import Command
-from extauth_http.http import Exchange
-from extauth_http.service_auth import WithSecrets
-from extauth_http.verdict import Answer, Undecided, Verdict
+from extauth_http.backends.base import Backend
+from extauth_http.backends.token import claims_of
+from extauth_http.config.backend import BackendSettings
+from extauth_http.config.endpoint import Url
+from extauth_http.config.section import WithSecrets
+from extauth_http.http.client import HttpClient
+from extauth_http.protocol.command import Command
+from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 TOKEN_BYTES = 23
 _READABLE = str.maketrans("-$%", "OIl")
@@ -44,7 +46,7 @@ class Jsxc(Backend):
         self._secret = settings.secret.get_secret_value().encode()
         self._takes_tokens = settings.tokens
 
-    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         now = time.time()
         if self._takes_tokens and is_token(
             command.password, command.user, command.host, self._secret, now
@@ -56,18 +58,18 @@ class Jsxc(Backend):
                 return Answer(Verdict.ALLOW, "allowed")
             case "noauth":
                 return Answer(Verdict.DENY, "denied")
-        raise Undecided("not_an_answer", "result is neither success nor noauth")
+        raise UndecidedError("not_an_answer", "result is neither success nor noauth")
 
-    def isuser(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def isuser(self, command: Command, http: HttpClient) -> Verdict | Answer:
         said = self._ask(http, "isuser", command)
         data = said.get("data")
         known = data.get("isUser") if isinstance(data, dict) else None
         if said.get("result") != "success" or not isinstance(known, bool):
-            raise Undecided("not_an_answer", "isUser is neither true nor false")
+            raise UndecidedError("not_an_answer", "isUser is neither true nor false")
         return Verdict.ALLOW if known else Verdict.DENY
 
     def _ask(
-        self, http: Exchange, operation: str, command: Command, **more: str
+        self, http: HttpClient, operation: str, command: Command, **more: str
     ) -> dict[str, object]:
         fields = {"operation": operation, "username": command.user, "domain": command.host, **more}
         signature = hmac.new(self._secret, urlencode(fields).encode(), hashlib.sha1).hexdigest()

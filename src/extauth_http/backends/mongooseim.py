@@ -1,10 +1,13 @@
 """The ``mongooseim`` kind: the HTTP API that MongooseIM asks (its documentation, "HTTP
 authentication method"), and that ``ejabberd_auth_http`` asked of old ejabberd."""
 
-from extauth_http.backends import Backend, BackendSettings, Url
-from extauth_http.command import Command, Operation
-from extauth_http.http import Exchange, HttpAnswer
-from extauth_http.verdict import Answer, Undecided, Verdict
+from extauth_http.backends.base import Backend
+from extauth_http.config.backend import BackendSettings
+from extauth_http.config.endpoint import Url
+from extauth_http.http.client import HttpClient
+from extauth_http.http.response import Response
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 
 class MongooseimSettings(BackendSettings):
@@ -20,13 +23,13 @@ class Mongooseim(Backend):
         self._named = settings.service_auth is not None
         self._methods = {name: settings.url.below(name) for name in _NAMES.values()}
 
-    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         return self._read(command, http)
 
-    def isuser(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def isuser(self, command: Command, http: HttpClient) -> Verdict | Answer:
         return self._read(command, http)
 
-    def _read(self, command: Command, http: Exchange) -> Answer:
+    def _read(self, command: Command, http: HttpClient) -> Answer:
         url = self._methods[_NAMES[command.operation]].asking(_fields(command))
         answer = http.send("GET", url)
         if answer.status != 200:
@@ -36,9 +39,9 @@ class Mongooseim(Backend):
                 return Answer(Verdict.ALLOW, "allowed")
             case b"false":
                 return Answer(Verdict.DENY, "denied")
-        raise Undecided("not_an_answer", "expected true or false, without quotes")
+        raise UndecidedError("not_an_answer", "expected true or false, without quotes")
 
-    def _write(self, command: Command, http: Exchange) -> Answer:
+    def _write(self, command: Command, http: HttpClient) -> Answer:
         url = self._methods[_NAMES[command.operation]]
         answer = http.send("POST", url, form=_fields(command))
         yes, no = _STATUSES[command.operation]
@@ -50,9 +53,9 @@ class Mongooseim(Backend):
 
     setpass = tryregister = removeuser = removeuser3 = _write
 
-    def _undecided(self, answer: HttpAnswer) -> Undecided:
+    def _undecided(self, answer: Response) -> UndecidedError:
         if answer.status == 401 and self._named:
-            return Undecided(
+            return UndecidedError(
                 "service_auth_refused",
                 "status 401: the service refuses this program, not the user; check service_auth",
             )

@@ -8,12 +8,12 @@ from urllib.parse import quote_plus
 
 from pydantic import SecretStr, model_validator
 
-from extauth_http.backends import Url
-from extauth_http.backends.owner import TokenSettings, claims_of
-from extauth_http.endpoint import Endpoint
-from extauth_http.http import Exchange, HttpAnswer
-from extauth_http.service_auth import WithSecrets
-from extauth_http.verdict import Undecided
+from extauth_http.backends.token import TokenSettings, claims_of
+from extauth_http.config.endpoint import Endpoint, Url
+from extauth_http.config.section import WithSecrets
+from extauth_http.http.client import HttpClient
+from extauth_http.http.response import Response
+from extauth_http.protocol.verdict import UndecidedError
 
 DOCUMENT_SECONDS = 300.0
 """How long a discovery document is believed where its answer does not say."""
@@ -74,59 +74,59 @@ class Provider:
             pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
             self._headers = [("Authorization", f"Basic {b64encode(pair.encode()).decode()}")]
 
-    def post(self, http: Exchange, endpoint: Endpoint, form: dict[str, str]) -> HttpAnswer:
+    def post(self, http: HttpClient, endpoint: Endpoint, form: dict[str, str]) -> Response:
         """A form to an endpoint, by this client. 401 is about the client, not about the user:
         Undecided (``service_auth_refused``), unless it says that it is the grant. RFC 6749 section
         5.2 has 400 for that; Keycloak answers 401."""
         answer = http.send("POST", endpoint, form={**form, **self._form}, headers=self._headers)
         is_refused = answer.status == 401 and not _blames_grant(answer)
         if is_refused or (answer.status == 403 and self.is_named):
-            raise Undecided(
+            raise UndecidedError(
                 "service_auth_refused",
                 f"status {answer.status}: the provider refuses this program; check client_id and "
                 "client_secret",
             )
         return answer
 
-    def endpoint(self, name: str, http: Exchange) -> Endpoint:
+    def endpoint(self, name: str, http: HttpClient) -> Endpoint:
         """An endpoint by its name in the discovery document (OpenID Connect Discovery 1.0).
         Raises Undecided (``discovery``)."""
         found = self._found(http).get(name)
         if not isinstance(found, str):
-            raise Undecided("discovery", f"the provider's document has no {name}")
+            raise UndecidedError("discovery", f"the provider's document has no {name}")
         try:
             endpoint = Endpoint.parse(found)
         except ValueError:
-            raise Undecided("discovery", f"{name} is no URL") from None
+            raise UndecidedError("discovery", f"{name} is no URL") from None
         if not endpoint.is_encrypted and Endpoint.parse(self._issuer or "").is_encrypted:
-            raise Undecided("discovery", f"{name} would send credentials in clear text")
+            raise UndecidedError("discovery", f"{name} would send credentials in clear text")
         return endpoint
 
-    def has(self, name: str, http: Exchange) -> bool:
+    def has(self, name: str, http: HttpClient) -> bool:
         """Whether the document names such an endpoint."""
         return self._issuer is not None and isinstance(self._found(http).get(name), str)
 
-    def _found(self, http: Exchange) -> dict[str, object]:
+    def _found(self, http: HttpClient) -> dict[str, object]:
         if time.monotonic() < self._until:
             return self._document
         issuer = self._issuer or ""
         where = Endpoint.parse(issuer).below(".well-known/openid-configuration")
         answer = http.send("GET", where, service_auth=False)
         if answer.status != 200:
-            raise Undecided("discovery", f"{where}: status {answer.status}")
+            raise UndecidedError("discovery", f"{where}: status {answer.status}")
         document = claims_of(answer.json())
         if document.get("issuer") != issuer:
             # Section 4.3: else one provider could speak for another.
-            raise Undecided("discovery", "the document is not of this issuer")
+            raise UndecidedError("discovery", "the document is not of this issuer")
         self._document = document
         self._until = time.monotonic() + _lifetime(answer.header(b"cache-control"))
         return document
 
 
-def _blames_grant(answer: HttpAnswer) -> bool:
+def _blames_grant(answer: Response) -> bool:
     try:
         return claims_of(answer.json()).get("error") == "invalid_grant"
-    except Undecided:
+    except UndecidedError:
         return False
 
 

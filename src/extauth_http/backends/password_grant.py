@@ -3,13 +3,13 @@
 
 from typing import ClassVar
 
-from extauth_http.backends import Url
 from extauth_http.backends.oauth import OAuthSettings, Provider
-from extauth_http.backends.owner import TokenBackend, claims_of
-from extauth_http.command import Command
-from extauth_http.http import Exchange
-from extauth_http.names import filled
-from extauth_http.verdict import Answer, Undecided, Verdict
+from extauth_http.backends.token import TokenBackend, claims_of
+from extauth_http.config.endpoint import Url
+from extauth_http.http.client import HttpClient
+from extauth_http.protocol.command import Command
+from extauth_http.protocol.preparation import fill_pattern
+from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 
 class PasswordGrantSettings(OAuthSettings):
@@ -29,11 +29,11 @@ class PasswordGrant(TokenBackend):
         self._revocation_url = settings.revocation_url
         self._provider = Provider(settings)
 
-    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         url = self._url or self._provider.endpoint("token_endpoint", http)
         form = {
             "grant_type": "password",
-            "username": filled(self._settings.username_match, command.user, command.host),
+            "username": fill_pattern(self._settings.username_match, command.user, command.host),
             "password": command.password,
         }
         if self._settings.scope:
@@ -43,15 +43,15 @@ class PasswordGrant(TokenBackend):
             error = claims_of(answer.json()).get("error")
             if error == "invalid_grant":
                 return Answer(Verdict.DENY, "invalid_grant", "the password is wrong")
-            raise Undecided("oauth_error", f"the token endpoint refuses: {_known(error)}")
+            raise UndecidedError("oauth_error", f"the token endpoint refuses: {_known(error)}")
         if answer.status != 200:
             raise answer.undecided()
         tokens = claims_of(answer.json())
         if not isinstance(tokens.get("access_token"), str) or not tokens["access_token"]:
-            raise Undecided("not_an_answer", "status 200 without an access_token")
+            raise UndecidedError("not_an_answer", "status 200 without an access_token")
         return Answer(Verdict.ALLOW, "allowed", self._revoked(tokens, http))
 
-    def _revoked(self, tokens: dict[str, object], http: Exchange) -> str:
+    def _revoked(self, tokens: dict[str, object], http: HttpClient) -> str:
         """Ends the tokens (RFC 7009); what did not work. The verdict stands all the same."""
         status = http.status
         try:
@@ -66,7 +66,7 @@ class PasswordGrant(TokenBackend):
                     )
                     if answer.status != 200:
                         raise answer.undecided()
-        except Undecided as undecided:
+        except UndecidedError as undecided:
             return f"the token could not be revoked: {undecided.reason}"
         finally:
             http.status = status

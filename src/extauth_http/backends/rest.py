@@ -9,11 +9,14 @@ from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from extauth_http.backends import Backend, BackendSettings, Url
-from extauth_http.command import Command, Operation
-from extauth_http.http import Exchange, HttpAnswer
-from extauth_http.service_auth import Section
-from extauth_http.verdict import Answer, Undecided, Verdict
+from extauth_http.backends.base import Backend
+from extauth_http.config.backend import BackendSettings
+from extauth_http.config.endpoint import Url
+from extauth_http.config.section import Section
+from extauth_http.http.client import HttpClient
+from extauth_http.http.response import Response
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 
 class Request(Section):
@@ -77,7 +80,7 @@ class Rest(Backend):
             for operation, request in self._requests.items()
         }
 
-    def _ask(self, command: Command, http: Exchange) -> Answer:
+    def _ask(self, command: Command, http: HttpClient) -> Answer:
         request = self._requests[command.operation]
         if not request.enabled:
             return Answer(Verdict.DENY, "switched_off", "this operation is switched off")
@@ -102,14 +105,14 @@ class Rest(Backend):
 
     auth = isuser = setpass = tryregister = removeuser = removeuser3 = certauth = _ask
 
-    def _verdict(self, operation: Operation, answer: HttpAnswer, result: str) -> Answer:
+    def _verdict(self, operation: Operation, answer: Response, result: str) -> Answer:
         status = answer.status
         if status in (200, 201):
             return _said(answer.json(), result)
         if status == 204:
             return Answer(Verdict.ALLOW, "allowed")
         if status == 401 and self._named:
-            raise Undecided(
+            raise UndecidedError(
                 "service_auth_refused",
                 "status 401: the service refuses this program, not the user; check service_auth",
             )
@@ -146,4 +149,6 @@ def _said(found: Any, result: str) -> Answer:
         return Answer(Verdict.ALLOW, "allowed")
     if found is False:
         return Answer(Verdict.DENY, "denied")
-    raise Undecided("not_an_answer", f"the JSON is neither true nor false, nor is its {result!r}")
+    raise UndecidedError(
+        "not_an_answer", f"the JSON is neither true nor false, nor is its {result!r}"
+    )

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from extauth_http.backends import Url
-from extauth_http.backends.owner import BEARER, TokenBackend, TokenSettings
-from extauth_http.command import Command
-from extauth_http.http import Exchange
-from extauth_http.names import filled
-from extauth_http.verdict import Answer, Verdict
+from extauth_http.backends.token import BEARER, TokenBackend, TokenSettings
+from extauth_http.config.endpoint import Url
+from extauth_http.http.client import HttpClient
+from extauth_http.protocol.command import Command
+from extauth_http.protocol.preparation import fill_pattern
+from extauth_http.protocol.verdict import Answer, Verdict
 
 
 class StatusSettings(TokenSettings):
@@ -46,13 +46,13 @@ class Status(TokenBackend):
         self._asks = settings
         self._claim = settings.username_header or ""
 
-    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         if self._asks.credential == "bearer":
             if not BEARER.fullmatch(command.password):
                 return Answer(Verdict.DENY, "not_a_token", "no bearer token looks like that")
             credential = f"Bearer {command.password}"
         else:
-            name = filled(self._asks.username_match, command.user, command.host)
+            name = fill_pattern(self._asks.username_match, command.user, command.host)
             if ":" in name:
                 # RFC 7617 section 2: what follows would be taken for the password.
                 return Answer(Verdict.DENY, "unsafe_name", "a name with a colon is no user-id")

@@ -4,10 +4,10 @@
 from typing import ClassVar
 
 from extauth_http.backends.oauth import OAuthSettings, Provider
-from extauth_http.backends.owner import BEARER, TokenBackend, claims_of
-from extauth_http.command import Command
-from extauth_http.http import Exchange
-from extauth_http.verdict import Answer, Verdict
+from extauth_http.backends.token import BEARER, TokenBackend, claims_of
+from extauth_http.http.client import HttpClient
+from extauth_http.protocol.command import Command
+from extauth_http.protocol.verdict import Answer, Verdict
 
 
 class UserinfoSettings(OAuthSettings):
@@ -25,7 +25,7 @@ class Userinfo(TokenBackend):
         self._url = settings.url
         self._provider = Provider(settings)
 
-    def auth(self, command: Command, http: Exchange) -> Verdict | Answer:
+    def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         if not BEARER.fullmatch(command.password):
             return Answer(Verdict.DENY, "not_a_token", "no bearer token looks like that")
         url = self._url or self._provider.endpoint("userinfo_endpoint", http)

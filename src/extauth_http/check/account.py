@@ -25,7 +25,7 @@ class Identity(TypedDict, total=False):
     extra_groups: list[int]
 
 
-class NoAccount(Exception):  # noqa: N818 - it is what was found
+class AccountNotFoundError(Exception):
     """There is no account of that name."""
 
 
@@ -43,7 +43,7 @@ class Account:
             entry = pwd.getpwnam(name or DEFAULT)
         except KeyError:
             if name:
-                raise NoAccount(f"no account is called {name}") from None
+                raise AccountNotFoundError(f"no account is called {name}") from None
             entry = _of_this_process()
             self.is_guessed = True
         self.name = entry.pw_name

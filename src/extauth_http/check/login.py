@@ -4,11 +4,11 @@ import getpass
 import sys
 from dataclasses import dataclass, field
 
-from extauth_http.jid import Jid
-from extauth_http.protocol import MAX_PACKET
+from extauth_http.protocol.jid import Jid
+from extauth_http.protocol.packets import MAX_PACKET
 
 
-class NoLogin(Exception):  # noqa: N818 - it is what was given
+class LoginArgumentError(Exception):
     """What was given is no JID, or there is no password. Nothing of a password is in its text."""
 
 
@@ -32,7 +32,7 @@ def ask_for(jid: str) -> Login:
         who = Jid.parse(jid)
     except ValueError:
         said = f"--user: expected a JID such as alice@example.org, not {jid!r}"
-        raise NoLogin(said) from None
+        raise LoginArgumentError(said) from None
     try:
         if sys.stdin is None:  # closed
             password = ""
@@ -43,9 +43,11 @@ def ask_for(jid: str) -> Login:
     except EOFError:
         password = ""
     except UnicodeDecodeError:
-        raise NoLogin("--user: the password on standard input is not UTF-8") from None
+        raise LoginArgumentError("--user: the password on standard input is not UTF-8") from None
     if not password:
-        raise NoLogin("--user: no password; it is asked for, or read from standard input")
+        raise LoginArgumentError(
+            "--user: no password; it is asked for, or read from standard input"
+        )
     if "\0" in password or len(f"auth:{jid}:{password}".encode()) > MAX_PACKET:
-        raise NoLogin("--user: the password is longer than a packet, or holds a NUL")
+        raise LoginArgumentError("--user: the password is longer than a packet, or holds a NUL")
     return Login(who.user, who.host, password)

@@ -1,7 +1,7 @@
 """The kind ``plaintext``: a form to one URL, answered with the word OK or NO."""
 
-from extauth_http import Backend, BackendSettings, Command, Exchange, Undecided, Verdict
-from extauth_http.backends import Url
+from extauth_http import Backend, BackendSettings, Command, HttpClient, UndecidedError, Verdict
+from extauth_http.config.endpoint import Url
 
 
 class PlaintextSettings(BackendSettings):
@@ -18,7 +18,7 @@ class Plaintext(Backend):
         self._url = settings.url
         self._realm = settings.realm
 
-    def auth(self, command: Command, http: Exchange) -> Verdict:
+    def auth(self, command: Command, http: HttpClient) -> Verdict:
         form = {"login": command.user, "secret": command.password, "realm": self._realm}
         answer = http.send("POST", self._url, form=form)
         if answer.status != 200:
@@ -28,4 +28,4 @@ class Plaintext(Backend):
                 return Verdict.ALLOW
             case b"NO":
                 return Verdict.DENY
-        raise Undecided("not_an_answer", "expected OK or NO")
+        raise UndecidedError("not_an_answer", "expected OK or NO")

@@ -1,0 +1,71 @@
+"""The kinds of backend: built-in ones, and those that installed packages offer."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from extauth_http.backends.base import Backend
+from extauth_http.config.backend import BackendSettings
+from extauth_http.config.settings import Settings, load_settings
+
+ENTRY_POINTS = "extauth_http.backends"
+"""The entry-point group under which an installed package offers kinds of its own."""
+
+BUILT_IN = {
+    "introspection": "extauth_http.backends.introspection:Introspection",
+    "jsxc": "extauth_http.backends.jsxc:Jsxc",
+    "mongooseim": "extauth_http.backends.mongooseim:Mongooseim",
+    "password_grant": "extauth_http.backends.password_grant:PasswordGrant",
+    "rest": "extauth_http.backends.rest:Rest",
+    "status": "extauth_http.backends.status:Status",
+    "userinfo": "extauth_http.backends.userinfo:Userinfo",
+}
+
+
+def backend_class(kind: str) -> type[Backend]:
+    """The class of a kind: a built-in one, or one that an installed package offers.
+
+    Raises ValueError naming what there is, or what is wrong with the package.
+    """
+    place = BUILT_IN.get(kind)
+    if place:
+        module, _, name = place.partition(":")
+        found: type[Backend] = getattr(import_module(module), name)
+        return found
+    from importlib.metadata import entry_points
+
+    offered = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if kind not in offered:
+        known = ", ".join(sorted({*BUILT_IN, *offered}))
+        raise ValueError(f"expected one of {known}; no installed package offers {kind!r}")
+    point = offered[kind]
+    try:
+        loaded = point.load()
+    except BaseException as error:  # noqa: BLE001 - a package may do anything at its import
+        raise ValueError(
+            f"the package that offers {kind!r} ({point.value}) cannot be imported: "
+            f"{type(error).__name__}"
+        ) from None
+    if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
+        raise ValueError(f"{point.value}, offered as {kind!r}, is no subclass of Backend")
+    return loaded
+
+
+def backend_of_kind(data: Any) -> Any:
+    """Validates a ``backend`` table as the kind it names, so that an error names its keys."""
+    if data is None or isinstance(data, BackendSettings):
+        return data
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+        raise PydanticCustomError("kind", 'expected a table with a kind, such as kind = "rest"')
+    try:
+        found = backend_class(data["kind"])
+    except ValueError as error:
+        raise PydanticCustomError("kind", "kind: {why}", {"why": str(error)}) from None
+    return found.Settings.model_validate(data)
+
+
+def load(file: Path | None) -> Settings:
+    """The settings in a file and the environment. Raises ConfigError."""
+    return load_settings(file, backend_of_kind)

@@ -1,0 +1,1 @@
+"""``ejabberd.yml`` as ejabberd reads it, and findings about it."""

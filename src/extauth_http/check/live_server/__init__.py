@@ -1,0 +1,1 @@
+"""Findings about a running ejabberd, through its admin API."""

@@ -1,0 +1,1 @@
+"""Findings about an ``extauth_program``, started as ejabberd starts it."""

@@ -1,0 +1,1 @@
+"""Findings about the HTTP service behind the configuration."""

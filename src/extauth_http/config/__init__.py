@@ -1,0 +1,1 @@
+"""The configuration: its tables, and the one loader for a TOML file and the environment."""

@@ -1,0 +1,82 @@
+"""Where a service is: a URL, taken apart once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+
+import httpx
+from pydantic import BeforeValidator, PlainSerializer
+
+
+class Origin(NamedTuple):
+    """What a connection is to."""
+
+    scheme: bytes
+    host: bytes
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a request goes, taken apart once. ``target`` is the path and query as sent."""
+
+    origin: Origin
+    host_header: bytes
+    target: bytes
+
+    @classmethod
+    def parse(cls, url: str) -> "Endpoint":
+        """Raises ValueError for what is no absolute http or https URL, or has a password in it."""
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL:
+            # Its text quotes what it stumbles over: of http://u:pass/word@host, "pass".
+            raise ValueError("expected a URL; this one cannot be taken apart") from None
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError("expected a URL that starts with http:// or https:// and names a host")
+        if parsed.userinfo:
+            raise ValueError("expected a URL without user and password; service_auth is for those")
+        port = parsed.port or (443 if parsed.scheme == "https" else 80)
+        return cls(
+            Origin(parsed.raw_scheme, parsed.raw_host, port),
+            parsed.netloc,
+            parsed.raw_path,
+        )
+
+    def below(self, path: str) -> "Endpoint":
+        """The endpoint at ``path`` (already percent-encoded) under this one; keeps its query."""
+        before, mark, query = self.target.partition(b"?")
+        target = before.rstrip(b"/") + b"/" + path.lstrip("/").encode() + mark + query
+        return Endpoint(self.origin, self.host_header, target)
+
+    def asking(self, query: Mapping[str, str]) -> "Endpoint":
+        """The endpoint with these fields added to its query."""
+        mark = b"&" if b"?" in self.target else b"?"
+        target = self.target + mark + urlencode(query).encode()
+        return Endpoint(self.origin, self.host_header, target)
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.origin.scheme == b"https"
+
+    def __str__(self) -> str:
+        """For people and logs: without the query, which may hold a credential."""
+        return (
+            f"{self.origin.scheme.decode()}://{self.host_header.decode()}"
+            f"{self.target.partition(b'?')[0].decode()}"
+        )
+
+    __repr__ = __str__
+
+
+def _endpoint(url: object) -> Endpoint:
+    if isinstance(url, Endpoint):
+        return url
+    if not isinstance(url, str):
+        raise ValueError("expected a URL")
+    return Endpoint.parse(url)
+
+
+Url = Annotated[Endpoint, BeforeValidator(_endpoint), PlainSerializer(str)]
+"""A setting that is an http or https URL, taken apart."""

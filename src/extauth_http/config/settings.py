@@ -1,0 +1,145 @@
+"""The whole configuration, as the program uses it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from extauth_http.config.backend import BackendSettings, BackendTable
+from extauth_http.config.loader import (
+    PREFIX,
+    ConfigError,
+    read_toml,
+    unknown_variables,
+    validate,
+    with_environment,
+)
+from extauth_http.config.section import Section
+from extauth_http.protocol.replies import Dialect
+
+LOOPBACK = {b"localhost", b"::1"}
+
+
+class LogSettings(Section):
+    """The ``log`` table. Without ``file`` the log goes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None
+    format: Literal["json", "console"] = "json"
+
+
+class HostSettings(Section):
+    """What one virtual host has of its own."""
+
+    backend: Annotated[BackendTable, Field(...)]
+
+
+class Settings(Section):
+    """All of it. ``deadline`` is in seconds, everything included; ejabberd itself gives up after
+    30 s, queueing included, so it has to stay well below that."""
+
+    deadline: float = Field(default=8.0, ge=0.1, le=25.0)
+    dialect: Dialect = Dialect.EJABBERD
+    log: LogSettings = LogSettings()
+    backend: BackendTable = None
+    hosts: dict[str, HostSettings] = Field(default_factory=dict)
+    ejabberd: Any = Field(default=None, repr=False)
+    """Of the commands about users and rooms, and read by them alone."""
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts_are_prepared(cls, hosts: dict[str, HostSettings]) -> dict[str, HostSettings]:
+        for host in hosts:
+            if host != host.lower():
+                raise ValueError(f"expected {host!r} in lower case, as ejabberd sends it")
+        return hosts
+
+    @model_validator(mode="after")
+    def _somebody_decides(self) -> Self:
+        if self.backend is None and not self.hosts:
+            raise ValueError("expected a [backend] table, or a [hosts] table with a backend each")
+        return self
+
+    def backends(self) -> dict[str, BackendSettings]:
+        """The backends by where they stand in the configuration."""
+        found = {f"hosts.{host}.backend": own.backend for host, own in self.hosts.items()}
+        return {
+            where: backend
+            for where, backend in {"backend": self.backend, **found}.items()
+            if backend is not None
+        }
+
+    def warnings(self) -> list[str]:
+        """What is allowed and yet dangerous, in a sentence each."""
+        return [
+            f"{where}: credentials go to {endpoint} in clear text; use https to another machine"
+            for where, backend in self.backends().items()
+            for endpoint in backend.endpoints()
+            if not endpoint.is_encrypted and not is_loopback(endpoint.origin.host)
+        ]
+
+    def files(self) -> list[Path]:
+        """The files that were read for these settings, besides the configuration itself."""
+        return [file for backend in self.backends().values() for file in _paths(backend)]
+
+
+def is_loopback(host: bytes) -> bool:
+    """Whether a name or address can only be this machine."""
+    return host in LOOPBACK or (host.startswith(b"127.") and host.replace(b".", b"").isdigit())
+
+
+def _paths(section: BaseModel) -> list[Path]:
+    found: list[Path] = []
+    for _, value in section:
+        if isinstance(value, Path):
+            found.append(value)
+        elif isinstance(value, BaseModel):
+            found += _paths(value)
+    return found
+
+
+class UnusableConfigError(ConfigError):
+    """A configuration that the program cannot use.
+
+    ``log`` and ``dialect`` are what could be read of it, so that the error is logged where the
+    operator looks and the server gets replies that it knows.
+    """
+
+    def __init__(self, problems: list[str], log: LogSettings, dialect: Dialect) -> None:
+        super().__init__(problems)
+        self.log = log
+        self.dialect = dialect
+
+
+def load_settings(file: Path | None, backend_of_kind: Callable[[Any], Any]) -> Settings:
+    """The settings in a file and the environment. Raises UnusableConfigError.
+
+    ``backend_of_kind`` turns a ``backend`` table into the settings of its kind.
+    """
+    data: dict[str, Any] = {}
+    problems: list[str] = []
+    try:
+        data = read_toml(file)
+        problems = unknown_variables(Settings)
+        settings = validate(Settings, file, with_environment(Settings, data), backend_of_kind)
+    except ConfigError as error:
+        raise UnusableConfigError([*problems, *error.problems], *_readable(data)) from None
+    if problems:
+        raise UnusableConfigError(problems, *_readable(data))
+    return settings
+
+
+def _readable(data: dict[str, Any]) -> tuple[LogSettings, Dialect]:
+    """The log and the dialect of a configuration, as far as they can be used."""
+    log = dict(data["log"]) if isinstance(data.get("log"), dict) else {}
+    for name, value in os.environ.items():
+        if name.upper().startswith(f"{PREFIX}LOG__"):
+            log[name.upper().removeprefix(f"{PREFIX}LOG__").lower()] = value
+    dialect = os.environ.get(f"{PREFIX}DIALECT", data.get("dialect"))
+    try:
+        usable = LogSettings(**log)
+    except (ValidationError, TypeError):
+        usable = LogSettings()
+    return usable, Dialect.BOOLEAN if dialect == "boolean" else Dialect.EJABBERD

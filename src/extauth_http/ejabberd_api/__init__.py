@@ -1,0 +1,1 @@
+"""ejabberd's admin API: the client, and how each release calls its commands."""

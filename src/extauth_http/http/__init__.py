@@ -1,0 +1,1 @@
+"""The HTTP engine: one connection that keeps one deadline over every step of a request."""

@@ -1,0 +1,102 @@
+"""The log: one event a command, one line an event, and never in the way of an answer.
+
+Several pool members append to the same file, each line in one write. A file that was rotated away
+is noticed at the next line. A log that cannot be written costs lines, never an answer: nothing
+here raises, and nothing waits for a reader.
+"""
+
+import json
+import os
+from typing import Any
+
+import structlog
+
+from extauth_http.config.settings import LogSettings
+from extauth_http.program.log_file import LogFile
+from extauth_http.program.outcome import Outcome
+from extauth_http.protocol.verdict import Verdict
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class Log:
+    """Where events go. With ``by_hand`` they go to standard error, for a person to read."""
+
+    def __init__(self, by_hand: str | None = None) -> None:
+        """``by_hand`` is the level for a person at a terminal, whatever the settings say."""
+        self._by_hand = by_hand
+        self._sink = LogFile(None)
+        self._logger: Any = None
+        self._settings: LogSettings | None = None
+        self.configure(LogSettings())
+
+    def configure(self, settings: LogSettings) -> None:
+        """Takes these settings from the next event on."""
+        if settings == self._settings:
+            return
+        self._settings = settings
+        if self._by_hand:
+            settings = LogSettings(level=self._by_hand, format="console")  # type: ignore[arg-type]
+        if settings.file != self._sink.file:
+            self._sink.close()
+            self._sink = LogFile(settings.file)
+        self._logger = structlog.wrap_logger(
+            _Lines(self._sink),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+                _renderer(settings, self._sink),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
+            cache_logger_on_first_use=True,
+        ).bind(pid=os.getpid())
+
+    def event(self, level: str, name: str, **fields: Any) -> None:
+        """One event that is not a command's."""
+        getattr(self._logger, level)(name, **fields)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """The event of one command: a warning where it is UNDECIDED."""
+        answer = outcome.decision.answer
+        fields: dict[str, Any] = {}
+        if outcome.operation:
+            fields["operation"] = outcome.operation.value
+        if outcome.command:
+            fields["user"] = outcome.command.user
+            fields["host"] = outcome.command.host
+        else:
+            fields["bytes"] = outcome.size
+        fields["verdict"] = answer.verdict.value
+        fields["reason"] = answer.reason
+        if outcome.decision.backend:
+            fields["backend"] = outcome.decision.backend
+        if outcome.decision.status is not None:
+            fields["status"] = outcome.decision.status
+        fields["ms"] = round(outcome.seconds * 1000, 3)
+        fields["request"] = outcome.request_id
+        if answer.detail:
+            fields["detail"] = answer.detail
+        if answer.verdict is Verdict.UNDECIDED:
+            self._logger.warning("answer", **fields)
+        else:
+            self._logger.info("answer", **fields)
+
+
+def _renderer(settings: LogSettings, sink: "LogFile") -> Any:
+    if settings.format == "console":
+        return structlog.dev.ConsoleRenderer(colors=sink.is_terminal(), timestamp_key="time")
+    # The encoder is made once: json.dumps makes one for each event that is not all defaults.
+    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+    return structlog.processors.JSONRenderer(serializer=lambda event, **_: encode(event))
+
+
+class _Lines:
+    """What structlog calls with a rendered event."""
+
+    def __init__(self, sink: "LogFile") -> None:
+        self._sink = sink
+
+    def msg(self, line: str) -> None:
+        self._sink.write(line.encode(errors="backslashreplace") + b"\n")
+
+    debug = info = warning = error = msg

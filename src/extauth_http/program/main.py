@@ -1,0 +1,45 @@
+"""The process that ``extauth_program`` names: one port on standard input and output."""
+
+import os
+from pathlib import Path
+
+from extauth_http.program.debug_stream import DebugStream
+from extauth_http.program.live_config import LiveConfig
+from extauth_http.program.log import Log
+from extauth_http.program.outcome import encode
+from extauth_http.program.port import Port
+from extauth_http.program.streams import take_streams
+from extauth_http.program.watchdog import Watchdog
+from extauth_http.protocol.packets import PacketReader
+
+
+def run(config: Path | None, *, debug: bool) -> None:
+    """Answers packets until the input ends, nobody reads the answers, or SIGTERM or SIGINT.
+
+    Does not return: a thread that hangs in a library must not keep the process.
+    """
+    source, sink = take_streams()
+    log = Log(by_hand="debug" if debug else None)
+    live = LiveConfig(config, log)
+    by_hand = DebugStream() if debug else None
+    watch = Watchdog(on_hangup=live.reload_aside)
+
+    def warn(name: str, detail: str) -> None:
+        live.current()  # the configuration says where the log is
+        log.event("warning", name, detail=detail)
+
+    port = Port(
+        source,
+        sink,
+        live.current,
+        reader=by_hand or PacketReader(),
+        encode=by_hand.encode if by_hand else encode,
+        record=log.outcome,
+        warn=warn,
+        wake=watch.wake,
+    )
+    live.reload_aside()
+    watch.add(port)
+    port.start()
+    watch.run()
+    os._exit(0)

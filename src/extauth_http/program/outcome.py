@@ -1,0 +1,38 @@
+"""One packet and what became of it."""
+
+from dataclasses import dataclass
+
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.replies import Dialect, reply
+from extauth_http.protocol.verdict import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer and where it comes from; ``status`` is the service's last HTTP status."""
+
+    answer: Answer
+    backend: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One packet and its decision.
+
+    ``command`` is None for a malformed packet. ``operation`` is None too if the packet does not
+    name an operation. ``size`` is in bytes, ``seconds`` is the time from packet to reply.
+    """
+
+    request_id: str
+    size: int
+    operation: Operation | None
+    command: Command | None
+    decision: Decision
+    dialect: Dialect
+    seconds: float
+
+
+def encode(outcome: Outcome) -> bytes:
+    """The 4 bytes of the reply to a packet."""
+    return reply(outcome.decision.answer.verdict, outcome.operation, outcome.dialect)

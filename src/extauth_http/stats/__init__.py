@@ -1,0 +1,1 @@
+"""``extauth-http stats``: what the log says about logins."""

@@ -1,0 +1,225 @@
+"""Whose token is it: every shape that a claim can have.
+
+The answers are scripted over real HTTP, for no real provider gives all of these.
+"""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from extauth_http.protocol.command import Command, Operation
+from tests.asking import ask
+from tests.integration.service import Request, Service, answering, http
+
+
+def judged(claims: Any, user: str = "alice", **more: Any) -> tuple[str, str]:
+    with Service(answering(http(200, json.dumps(claims)))) as service:
+        command = Command(Operation.AUTH, user, "example.org", "a-token")
+        decision = ask(command, kind="introspection", url=service.url, **more)
+    return decision.answer.verdict.value, decision.answer.reason
+
+
+def active(**claims: Any) -> dict[str, Any]:
+    return {"active": True, "username": "alice", **claims}
+
+
+NOW = time.time()
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        (active(), ("allow", "allowed")),
+        (active(username="ALICE"), ("allow", "allowed")),
+        (active(username="\uff41lice"), ("allow", "allowed")),  # a full-width a
+        (active(username="bob"), ("deny", "another_user")),
+        (active(username="alice "), ("deny", "another_user")),
+        (active(username="alice@example.org"), ("deny", "another_user")),
+        (active(username="аlice"), ("deny", "another_user")),  # noqa: RUF001 - that is the point
+        (active(username=""), ("deny", "claim_empty")),
+        (active(username=None), ("deny", "claim_not_text")),
+        (active(username=["alice"]), ("deny", "claim_not_text")),
+        (active(username=7), ("deny", "claim_not_text")),
+        ({"active": True}, ("deny", "claim_missing")),
+        ({"active": False}, ("deny", "inactive")),
+        ({"active": False, "username": "alice"}, ("deny", "inactive")),
+        ({"username": "alice"}, ("undecided", "not_an_answer")),
+        (active(active=1), ("undecided", "not_an_answer")),
+        (active(active="true"), ("undecided", "not_an_answer")),
+        ([active()], ("undecided", "not_an_answer")),
+        (active(exp=NOW + 86_400), ("allow", "allowed")),
+        (active(exp=int(NOW) - 1), ("deny", "expired")),
+        (active(nbf=int(NOW) - 1), ("allow", "allowed")),
+        (active(nbf=NOW + 86_400), ("deny", "not_yet_valid")),
+        (active(exp="tomorrow"), ("undecided", "not_an_answer")),
+        (active(exp=True), ("undecided", "not_an_answer")),
+    ],
+)
+def test_only_a_good_token_of_the_user_lets_in(claims: Any, expected: tuple[str, str]) -> None:
+    assert judged(claims) == expected
+
+
+@pytest.mark.parametrize(
+    ("owner", "user", "is_same"),
+    [
+        ("GROß", "gross", True),
+        ("groẞ", "gross", False),  # a letter of Unicode 5.1, which XMPP's rules do not know
+        ("\u10d0", "\u10d0", True),
+        ("\u1c90", "\u10d0", False),  # and one of Unicode 11, for which Python has a small one
+    ],
+)
+def test_an_owner_is_the_user_only_by_the_rules_of_xmpp(
+    owner: str, user: str, is_same: bool
+) -> None:
+    expected = ("allow", "allowed") if is_same else ("deny", "another_user")
+    assert judged(active(username=owner), user) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "claims", "expected"),
+    [
+        ({"audience": "xmpp"}, active(aud="xmpp"), ("allow", "allowed")),
+        ({"audience": "xmpp"}, active(aud=["web", "xmpp"]), ("allow", "allowed")),
+        ({"audience": "xmpp"}, active(aud=["web"]), ("deny", "wrong_audience")),
+        ({"audience": "xmpp"}, active(aud="xmpp web"), ("deny", "wrong_audience")),
+        ({"audience": "xmpp"}, active(), ("deny", "wrong_audience")),
+        ({"issuer": "https://op"}, active(iss="https://op"), ("allow", "allowed")),
+        ({"issuer": "https://op"}, active(iss="https://op/"), ("deny", "wrong_issuer")),
+        ({"issuer": "https://op"}, active(), ("deny", "wrong_issuer")),
+        ({"scope": "xmpp"}, active(scope="openid xmpp"), ("allow", "allowed")),
+        ({"scope": "xmpp"}, active(scope="xmpp2"), ("deny", "scope_missing")),
+        ({"scope": "xmpp"}, active(scope=["xmpp"]), ("deny", "scope_missing")),
+        ({"scope": "a b"}, active(scope="a"), ("deny", "scope_missing")),
+        ({"username_claim": "sub"}, active(sub="alice"), ("allow", "allowed")),
+        ({"username_claim": "sub"}, active(), ("deny", "claim_missing")),
+        (
+            {"username_claim": "email", "username_match": "{user}@{host}"},
+            active(email="Alice@Example.org"),
+            ("allow", "allowed"),
+        ),
+        (
+            {"username_claim": "email", "username_match": "{user}@{host}"},
+            active(email="alice@evil.example"),
+            ("deny", "another_user"),
+        ),
+    ],
+)
+def test_what_is_configured_has_to_be_there(
+    more: dict[str, str], claims: Any, expected: tuple[str, str]
+) -> None:
+    assert judged(claims, **more) == expected
+
+
+def test_escapes_in_the_user_are_undone_where_that_is_configured() -> None:
+    claims = active(username="alice@corp.com")
+    assert judged(claims, r"alice\40corp.com", jid_unescape=True) == ("allow", "allowed")
+    assert judged(claims, r"alice\40corp.com") == ("deny", "another_user")
+
+
+def test_a_pattern_without_the_user_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected \{user\} in it"):
+        judged(active(), username_match="everybody")
+
+
+@pytest.mark.parametrize("key", ["username_claim", "audience", "issuer", "scope"])
+def test_a_rule_that_nothing_would_be_held_to_is_refused(key: str) -> None:
+    rule = {key: "https://login.example.org"}
+    basic: dict[str, Any] = {"kind": "status", "url": "http://127.0.0.1:1/", **rule}
+    bearer = {**basic, "credential": "bearer", "username_header": "X-Owner"}
+    grant = {**basic, "kind": "password_grant"}
+    for backend in (basic, bearer, *[grant] * (key in ("username_claim", "audience"))):
+        with pytest.raises(ValueError, match=f"{key}: kind {backend['kind']} has nothing"):
+            ask(Command(Operation.AUTH, "alice", "example.org", "x"), **backend)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("deny", ("deny", "unsupported")),
+        ("allow", ("allow", "allowed")),
+        ("undecided", ("undecided", "cannot_tell")),
+    ],
+)
+def test_who_exists_is_answered_as_configured(choice: str, expected: tuple[str, str]) -> None:
+    command = Command(Operation.ISUSER, "alice", "example.org")
+    decision = ask(command, kind="introspection", url="http://127.0.0.1:1/", isuser=choice)
+    assert (decision.answer.verdict.value, decision.answer.reason) == expected
+
+
+def test_who_exists_may_be_asked_of_another_backend() -> None:
+    def known(request: Request, connection: Any) -> None:
+        connection.sendall(http(200, "true" if request.json()["user"] == "alice" else "false"))
+
+    with Service(known) as service:
+        table = {"kind": "rest", "url": service.url}
+        for user, expected in (("alice", "allow"), ("bob", "deny")):
+            command = Command(Operation.ISUSER, user, "example.org")
+            decision = ask(command, kind="userinfo", url="http://127.0.0.1:1/", isuser=table)
+            assert (decision.answer.verdict.value, decision.status) == (expected, 200)
+
+
+DOCUMENT = {"issuer": "{issuer}", "introspection_endpoint": "{issuer}/introspect"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "allowed"),
+        ({"issuer": "http://other.example"}, "discovery"),
+        ({"introspection_endpoint": None}, "discovery"),
+        ({"introspection_endpoint": 7}, "discovery"),
+        ({"introspection_endpoint": "/introspect"}, "discovery"),
+    ],
+)
+def test_a_discovery_document_counts_only_for_its_issuer(
+    change: dict[str, Any], reason: str
+) -> None:
+    def provider(request: Request, connection: Any) -> None:
+        issuer = service.url
+        if request.target == "/x/.well-known/openid-configuration":
+            text = json.dumps({**DOCUMENT, **change}).replace("{issuer}", issuer)
+        else:
+            text = json.dumps(active(iss=issuer))
+        connection.sendall(http(200, text))
+
+    with Service(provider) as service:
+        command = Command(Operation.AUTH, "alice", "example.org", "a-token")
+        decision = ask(command, kind="introspection", issuer=service.url)
+    assert decision.answer.reason == reason
+
+
+@pytest.mark.parametrize("token", ["a b", "a\nX: y", "ä", "a=b", "=", 'a"', "a,b"])
+def test_what_is_no_bearer_token_is_refused_without_asking(token: str) -> None:
+    with Service() as service:
+        command = Command(Operation.AUTH, "alice", "example.org", token)
+        decision = ask(command, kind="userinfo", url=service.url)
+        assert (decision.answer.reason, service.requests) == ("not_a_token", [])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, '{"error": "invalid_grant"}', ("deny", "invalid_grant")),
+        (401, '{"error": "invalid_grant"}', ("deny", "invalid_grant")),  # Keycloak
+        (403, '{"error": "invalid_grant"}', ("undecided", "service_auth_refused")),
+        (401, '{"error": "invalid_client"}', ("undecided", "service_auth_refused")),
+        (401, '["invalid_grant"]', ("undecided", "service_auth_refused")),
+        (401, "<html>", ("undecided", "service_auth_refused")),
+        (400, '{"error": "invalid_client"}', ("undecided", "oauth_error")),
+        (400, "{}", ("undecided", "oauth_error")),
+        (400, "<html>", ("undecided", "not_an_answer")),
+        (200, '{"error": "invalid_grant"}', ("undecided", "not_an_answer")),
+        (200, '{"access_token": ""}', ("undecided", "not_an_answer")),
+        (500, '{"error": "invalid_grant"}', ("undecided", "http_500")),
+    ],
+)
+def test_a_password_is_wrong_where_the_token_endpoint_says_so_of_the_grant(
+    status: int, body: str, expected: tuple[str, str]
+) -> None:
+    command = Command(Operation.AUTH, "alice", "example.org", "a-password")
+    client: dict[str, Any] = {"client_id": "extauth", "client_secret": "s3cret"}
+    with Service(answering(http(status, body))) as service:
+        answer = ask(command, kind="password_grant", url=service.url, **client).answer
+    assert (answer.verdict.value, answer.reason) == expected

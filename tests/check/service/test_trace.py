@@ -1,0 +1,107 @@
+"""What is shown of requests and answers holds no credential, whatever the service does with it."""
+
+import base64
+import json
+import time
+from urllib.parse import quote
+
+import pytest
+
+from extauth_http.check.login import Login
+from extauth_http.check.report import as_json
+from extauth_http.check.service import findings as backend
+from extauth_http.check.service.trace import MASK, TracedRequest, TracingPool
+from extauth_http.config.backend import BackendSettings
+from extauth_http.config.endpoint import Endpoint
+from extauth_http.protocol.verdict import UndecidedError
+from tests.credentials import CREDENTIALS, PASSWORD, shown
+from tests.integration.service import Service, answering, http
+from tests.settings import settings_of
+
+TYPE = "Content-Type: application/json"
+BASE64 = base64.b64encode(PASSWORD.encode()).decode()
+LATIN = quote(PASSWORD)
+
+REFLECTING = [
+    http(200, json.dumps({"result": True, "password": PASSWORD}), TYPE),
+    http(200, json.dumps({"result": True, PASSWORD: True}), TYPE),
+    http(200, json.dumps({"result": True, "hunter2": True}), TYPE),
+    http(200, json.dumps({"result": True, BASE64: None}), TYPE),
+    http(200, json.dumps({"result": True, "message": f"hello {PASSWORD}!"}), TYPE),
+    http(200, json.dumps({"result": True, "x": [{"y": [BASE64, PASSWORD[::-1]]}]}), TYPE),
+    http(200, json.dumps({"result": True, "user": PASSWORD}), TYPE),
+    http(200, "true", f"Content-Type: {LATIN}"),
+    http(200, "true", f"Content-Type: application/{LATIN}+json"),
+    http(200, "true", "Content-Type: hunter2"),
+    http(200, "true", "Content-Type: application/hunter2+json; charset=utf-8"),
+    http(200, "true", TYPE, f"X-Password: {LATIN}"),
+    http(200, PASSWORD, TYPE),
+    http(200, f"{LATIN}=1", TYPE),
+    http(200, PASSWORD, f"Content-Type: text/plain; charset={LATIN}"),
+    http(200, json.dumps(PASSWORD), TYPE),
+    http(200, f'{{"result": {PASSWORD}', TYPE),
+    http(302, "", f"Location: https://elsewhere.example/?p={LATIN}"),
+    http(500, PASSWORD, TYPE),
+    http(401, json.dumps({"error": PASSWORD, "error_description": BASE64}), TYPE),
+    f"HTTP/1.1 200 {LATIN}\r\nContent-Length: 4\r\n\r\ntrue".encode(),
+    f"HTTP/1.1 {LATIN}\r\n\r\n".encode(),
+    PASSWORD.encode(),
+]
+KINDS = ["rest", "mongooseim", "jsxc", "password_grant", "userinfo", "introspection", "status"]
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def told_by(settings: dict[str, object], password: str) -> str:
+    login = Login("alice", "example.org", password)
+    usable = settings_of(backend=settings)
+    found = list(backend.findings(usable, ["example.org"], login))
+    assert any("backend-user" in each.id or "undecided" in each.id for each in found)
+    return as_json([("", found)])[0] + str(found)
+
+
+@pytest.mark.parametrize("answer", REFLECTING)
+@pytest.mark.parametrize(
+    "operations", [{}, {"auth": {"body": "form"}}, {"auth": {"body": "query"}}]
+)
+def test_a_service_that_hands_the_password_back_does_not_get_it_shown(
+    answer: bytes, operations: dict[str, object]
+) -> None:
+    with Service(answering(answer)) as service:
+        settings: dict[str, object] = {"kind": "rest", "url": service.url, "operations": operations}
+        for password in (PASSWORD, "hunter2"):
+            told = told_by(settings, password)
+            assert not shown(told.encode())
+            assert PASSWORD[::-1] not in told
+            assert "hunter2" not in told
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_backend_shows_a_credential(kind: str) -> None:
+    with Service(answering(REFLECTING[0])) as service:
+        own = {"secret": SECRET} if kind == "jsxc" else {}
+        auth = {"kind": "header", "name": "X-Key", "value": SECRET}
+        told = told_by({"kind": kind, "url": service.url, "service_auth": auth, **own}, PASSWORD)
+    assert not shown(told.encode())
+    assert SECRET not in told
+
+
+def test_what_was_sent_and_came_back_can_be_read() -> None:
+    with Service(answering(http(200, '{"result": true, "why": "x"}', TYPE))) as service:
+        told = told_by({"kind": "rest", "url": service.url}, PASSWORD)
+    sent = f'{{"user": "alice", "host": "example.org", "password": "{MASK}"}}'
+    assert f"sent POST {service.url}/auth {sent}" in told
+    assert f'came back 200 application/json: {{"result": true, "{MASK}": "{MASK}"}}' in told
+
+
+def test_a_path_that_a_backend_of_its_own_makes_is_masked() -> None:
+    asked: list[TracedRequest] = []
+    http = TracingPool(BackendSettings(kind="own"), {"alice"}, asked)
+    url = Endpoint.parse("http://127.0.0.1:1/auth/alice/hunter2?p=hunter2")
+    with pytest.raises(UndecidedError):
+        http.ask(url, b"GET", [], b"", due=time.monotonic() + 5, may_repeat=False)
+    sent = f"GET http://127.0.0.1:1/auth/alice/{MASK}?{MASK}"
+    assert asked == [TracedRequest(sent, "no answer")]
+
+
+def test_the_credentials_are_those_that_the_whole_run_looks_for() -> None:
+    assert {PASSWORD, "hunter2"} <= set(CREDENTIALS)

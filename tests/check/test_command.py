@@ -1,0 +1,366 @@
+"""The command as it is typed: its exit codes, its two outputs, and what is nowhere in them."""
+
+import getpass
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from extauth_http.check import command as run
+from extauth_http.check.account import Account
+from extauth_http.check.finding import Finding
+from tests.check.findings import bad, one
+from tests.credentials import PASSWORD, shown
+from tests.integration.program import EXECUTABLE
+from tests.integration.service import NO, YES, Service
+
+YML = """
+hosts: [example.org]
+auth_method: [external]
+auth_use_cache: false
+disable_sasl_mechanisms: [X-OAUTH2]
+extauth_pool_size: 4
+extauth_program: "{program} --config {config}"
+"""
+ME = getpass.getuser()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """One that lets alice in."""
+
+    def behave(request: Any, connection: Any) -> None:
+        asked = request.json()
+        is_right = asked.get("password", PASSWORD) == PASSWORD
+        connection.sendall(YES if asked["user"] == "alice" and is_right else NO)
+
+    with Service(behave) as running:
+        yield running
+
+
+@pytest.fixture
+def config(tmp_path: Path, service: Service) -> Path:
+    file = tmp_path / "extauth-http.toml"
+    file.write_text(
+        f'[log]\nfile = "{tmp_path}/log"\n[backend]\nkind = "rest"\nurl = "{service.url}"\n'
+    )
+    return file
+
+
+@pytest.fixture
+def yml(tmp_path: Path, config: Path) -> Path:
+    file = tmp_path / "ejabberd.yml"
+    file.write_text(YML.format(program=EXECUTABLE, config=config))
+    return file
+
+
+def check(*arguments: str | Path, password: str = "", **environment: str) -> Any:
+    words = [str(EXECUTABLE)]
+    rest = list(map(str, arguments))
+    if rest and rest[0] == "--config":
+        words += [rest.pop(0), rest.pop(0)]
+    return subprocess.run(
+        [*words, "check", "--run-as", ME, *rest],
+        input=f"{password}\n" * bool(password),
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/", **environment},
+        timeout=60,
+        check=False,
+    )
+
+
+def test_all_good_is_0_and_plain_where_piped(yml: Path) -> None:
+    checked = check("--ejabberd-yml", yml, "--user", "alice@example.org", password=PASSWORD)
+    assert checked.returncode == 0, checked.stdout
+    assert checked.stdout.endswith("✔ good\n")
+    assert "\x1b" not in checked.stdout
+    assert checked.stderr == ""
+    for said in ("The service", "Virtual host example.org", "auth of alice@example.org: allow"):
+        assert said in checked.stdout
+    assert not shown(checked.stdout.encode())
+
+
+def test_a_warning_is_1_and_a_break_is_2(yml: Path, config: Path) -> None:
+    text = yml.read_text()
+    yml.write_text(text.replace("[X-OAUTH2]", "[]"))
+    assert check("--ejabberd-yml", yml).returncode == 1
+    yml.write_text(text.replace("false", "true"))
+    checked = check("--ejabberd-yml", yml)
+    assert checked.returncode == 2
+    assert "      auth_use_cache: false\n" in checked.stdout
+
+
+def test_json_is_one_line_with_everything(yml: Path) -> None:
+    yml.write_text(yml.read_text().replace("false", "true"))
+    checked = check(
+        "--ejabberd-yml", yml, "--user", "alice@example.org", "--json", password=PASSWORD
+    )
+    (line,) = checked.stdout.splitlines()
+    whole = json.loads(line)
+    assert (whole["verdict"], whole["exit_code"], checked.returncode) == ("broken", 2, 2)
+    (finding,) = [each for each in whole["findings"] if each["level"] != "good"]
+    assert (finding["id"], finding["line"]) == ("cache-on", "auth_use_cache: false")
+    assert {"backend-user", "program-user"} <= {each["id"] for each in whole["findings"]}
+    assert not shown(checked.stdout.encode())
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_who_stops_reading_leaves_no_traceback(config: Path, more: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words: list[str | Path] = [EXECUTABLE, "--config", config, "check", "--run-as", ME, *more]
+    with os.fdopen(writing) as closed:
+        ended = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=closed, stderr=-1)
+    assert ended.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--run-as", "nobody-at-all"], "--run-as: no account is called nobody-at-all"),
+        (["--user", "alice"], "--user: expected a JID"),
+        (["--user", "alice@example.org"], "--user: no password"),
+        (["--api", "ftp://x"], "--api: expected a URL"),
+        (["--api", "http://admin:hunter2@127.0.0.1/api"], "without user and password"),
+    ],
+)
+def test_an_unusable_argument_is_one_line_on_standard_error(
+    config: Path, arguments: list[str], said: str
+) -> None:
+    checked = check("--config", config, *arguments)
+    assert checked.returncode == 2
+    assert checked.stdout == ""
+    assert said in checked.stderr
+    assert len(checked.stderr.splitlines()) == 1
+    assert "hunter2" not in checked.stderr
+
+
+def test_the_password_is_in_no_argument_environment_or_log(
+    yml: Path, config: Path, tmp_path: Path
+) -> None:
+    """Of the processes that the check starts: the program looks at all of them from within."""
+    spy = tmp_path / "spy"
+    spy.write_text(
+        f"#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null > {tmp_path}/seen\n"
+        f'exec "$@" 2> {tmp_path}/stderr\n'
+    )
+    spy.chmod(0o755)
+    yml.write_text(yml.read_text().replace('program: "', f'program: "{spy} '))
+    checked = check("--ejabberd-yml", yml, "--user", "alice@example.org", password=PASSWORD)
+    assert checked.returncode == 0, checked.stdout
+    seen = (tmp_path / "seen").read_bytes()
+    assert b"alice@example.org" in seen
+    assert not shown(seen)
+    assert (tmp_path / "log").exists()
+    assert not shown((tmp_path / "log").read_bytes() + (tmp_path / "stderr").read_bytes())
+
+
+def test_a_user_of_another_host_is_named(yml: Path) -> None:
+    checked = check("--ejabberd-yml", yml, "--user", "alice@other.org", "--json", password=PASSWORD)
+    (finding,) = [
+        each for each in json.loads(checked.stdout)["findings"] if each["level"] != "good"
+    ]
+    assert finding["id"] == "user-host"
+    assert finding["line"] == "hosts: [example.org, other.org]"
+
+
+def bad_ids(checked: Any) -> set[str]:
+    findings = json.loads(checked.stdout)["findings"]
+    return {each["id"] for each in findings if each["level"] != "good"}
+
+
+def line_of(checked: Any, identity: str) -> Any:
+    findings = json.loads(checked.stdout)["findings"]
+    (finding,) = [each for each in findings if each["id"] == identity]
+    assert finding["where"]
+    return yaml.safe_load(finding["line"])["extauth_program"]
+
+
+def yml_line(yml: Path) -> str:
+    return str(yaml.safe_load(yml.read_text())["extauth_program"])
+
+
+def test_a_configuration_that_ejabberd_does_not_use_is_named(
+    yml: Path, config: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(config.read_text())
+    checked = check("--config", other, "--ejabberd-yml", yml, "--json")
+    assert bad_ids(checked) == {"config-other"}
+    assert line_of(checked, "config-other") == yml_line(yml).replace(str(config), str(other))
+    assert bad_ids(check("--config", config, "--ejabberd-yml", yml, "--json")) == set()
+
+
+def test_a_relative_configuration_is_named(yml: Path, config: Path) -> None:
+    text = yml.read_text()
+    yml.write_text(text.replace(str(config), str(config).lstrip("/")))
+    checked = check("--ejabberd-yml", yml, "--json")
+    assert bad_ids(checked) == {"config-relative"}
+    # Made whole from the folder that check runs in.
+    relative = str(config).lstrip("/")
+    assert line_of(checked, "config-relative") == yml_line(yml).replace(
+        relative, str(Path(relative).absolute())
+    )
+
+
+def test_a_relay_has_the_configuration_of_its_service(yml: Path, config: Path) -> None:
+    text = yml.read_text()
+    relay = text.replace(f"--config {config}", "relay --socket /nowhere --deadline 1")
+    yml.write_text(relay)
+    assert "config-of-service" in bad_ids(check("--ejabberd-yml", yml, "--json"))
+    with_it = check("--config", config, "--ejabberd-yml", yml, "--json")
+    assert bad_ids(with_it) == {"program-undecided"}
+    assert "config-valid" in with_it.stdout
+    assert "config-readable" not in with_it.stdout  # by ejabberd, who does not read it
+
+
+def test_any_other_program_is_looked_at_and_our_configuration_is_not(
+    yml: Path, tmp_path: Path
+) -> None:
+    yml.write_text(yml.read_text().replace(str(EXECUTABLE), "/nowhere/check.pl"))
+    checked = check("--ejabberd-yml", yml, "--json")
+    assert bad_ids(checked) == {"program-cannot-start"}
+    assert "program-other" in checked.stdout
+    assert "config-" not in checked.stdout
+
+
+def test_a_file_that_ejabberd_would_not_start_with_does_not_hide_the_rest(
+    yml: Path, config: Path
+) -> None:
+    yml.write_text("hosts: [")
+    checked = check("--config", config, "--ejabberd-yml", yml, "--json")
+    assert bad_ids(checked) == {"ejabberd-yml"}
+    assert "backend-refuses" in checked.stdout
+
+
+def test_a_reader_that_goes_away_is_no_traceback(yml: Path) -> None:
+    command = f"{EXECUTABLE} check --run-as {ME} --ejabberd-yml {yml} | head -c 1"
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in ended.stderr
+
+
+def test_at_a_terminal_the_password_is_asked_for_and_not_echoed(yml: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover - becomes the program
+        os.environ["TERM"] = "xterm"
+        words = ["check", "--run-as", ME, "--ejabberd-yml", str(yml), "--user"]
+        os.execv(EXECUTABLE, [str(EXECUTABLE), *words, "alice@example.org"])
+    output = b""
+    due = time.monotonic() + 60
+    try:
+        while b"Password of alice@example.org" not in output and time.monotonic() < due:
+            output += os.read(terminal, 4096)
+        time.sleep(0.3)
+        os.write(terminal, PASSWORD.encode() + b"\n")
+        while time.monotonic() < due:
+            output += os.read(terminal, 4096)
+    except OSError:  # the terminal's other end is closed
+        pass
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0, output
+    assert b"\x1b[" in output
+    assert "✔ good".encode() in output
+    assert not shown(output)
+
+
+EVIL = r"""
+hosts: ["a\e[31m\e]0;x\a.org", "[red]b.org[red]"]
+auth_method: [external, "\e[2J", "[bold]x[/bold]"]
+disable_sasl_mechanisms: ["\x9b2J"]
+extauth_program: "/nowhere/[link=x]\e[31m"
+"""
+
+
+@pytest.mark.parametrize("output", [[], ["--json"]])
+def test_what_stands_in_ejabberd_yml_does_nothing_to_a_terminal(
+    yml: Path, output: list[str]
+) -> None:
+    yml.write_text(EVIL)
+    checked = check("--ejabberd-yml", yml, *output)
+    assert checked.returncode == 2
+    assert checked.stderr == ""
+    assert all(each.isprintable() or each == "\n" for each in checked.stdout)
+    for kept in ("[red]b.org[red]", "[bold]x[/bold]"):
+        assert kept in checked.stdout
+
+
+TOLD_AT_ONCE = """
+import sys
+from extauth_http.check.program.process import Member
+from extauth_http.cli import main
+
+Member.__enter__ = lambda member: sys.exit(143)
+main(sys.argv[1:])
+"""
+"""Told to go when the program has been started, and nobody has hold of it yet."""
+
+
+@pytest.mark.parametrize("is_at_once", [False, True])
+def test_a_check_that_is_told_to_go_takes_its_program_along(
+    yml: Path, tmp_path: Path, is_at_once: bool
+) -> None:
+    program, sleep, started = (tmp_path / name for name in ("hangs", "sleep", "started"))
+    sleep.symlink_to("/bin/sleep")
+    program.write_text(f"#!/bin/sh\ntouch {started}\ntrap '' HUP TERM\n{sleep} 321.5\n")
+    program.chmod(0o755)
+    yml.write_text(YML.replace("{program} --config {config}", str(program)))
+    command: list[str | Path] = [sys.executable, "-c", TOLD_AT_ONCE] if is_at_once else [EXECUTABLE]
+    words: list[str | Path] = [*command, "check", "--run-as", ME, "--ejabberd-yml", yml]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as running:
+        while not (is_at_once or started.exists()):
+            assert running.poll() is None
+            time.sleep(0.02)
+        if not is_at_once:
+            running.terminate()
+        assert running.wait(20) == 128 + 15
+    left = [
+        line
+        for file in Path("/proc").glob("[0-9]*/cmdline")
+        if str(sleep) in (line := _read(file)) or str(program) in line
+    ]
+    assert left == []
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
+
+
+def seen_by(account: Account, yml: Path) -> list[Finding]:
+    question = run.Question(
+        config=None,
+        ejabberd_yml=yml,
+        run_as=None,
+        user=None,
+        clients=None,
+        api=None,
+        as_json=False,
+    )
+    sections = run._Check(question, account, None, None).sections()
+    return [each for _, some in sections for each in some]
+
+
+def test_who_cannot_become_ejabberd_is_told_whom_the_program_ran_as(
+    yml: Path, account: Account
+) -> None:
+    account.name, account.can_become = "ejabberd", False
+    finding = one(seen_by(account, yml), "program-not-as-ejabberd")
+    assert "as root this shows what ejabberd sees" in finding.found
+
+
+def test_an_account_that_nobody_named_is_said_to_be_guessed(yml: Path, account: Account) -> None:
+    assert not bad(seen_by(account, yml))
+    account.is_guessed = True
+    assert bad(seen_by(account, yml)) == {"account-guessed"}

@@ -1,0 +1,280 @@
+"""The configuration: what is read from where, and what is said when it cannot be."""
+
+from pathlib import Path
+
+import pytest
+
+from extauth_http.backends.registry import load
+from extauth_http.backends.rest import RestSettings
+from extauth_http.config.loader import ConfigError, config_file
+from extauth_http.config.settings import UnusableConfigError
+from extauth_http.protocol.replies import Dialect
+
+REST = '[backend]\nkind = "rest"\nurl = "http://127.0.0.1:8080/xmpp"\n'
+USERINFO = '[backend]\nkind = "userinfo"\nurl = "http://127.0.0.1:8080/me"\n'
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Writer":
+    return Writer(tmp_path)
+
+
+class Writer:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "extauth-http.toml"
+
+    def __call__(self, text: str) -> Path:
+        self.file.write_text(text)
+        return self.file
+
+    def secret(self, name: str, text: str) -> Path:
+        file = self.folder / name
+        file.write_text(text)
+        return file
+
+
+def problem(file: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    return "\n".join(caught.value.problems)
+
+
+def test_what_is_not_said_has_a_default(write: Writer) -> None:
+    settings = load(write(REST))
+    assert settings.deadline == 8.0
+    assert settings.dialect is Dialect.EJABBERD
+    assert settings.log.level == "info"
+    assert isinstance(settings.backend, RestSettings)
+    assert str(settings.backend.url) == "http://127.0.0.1:8080/xmpp"
+    assert settings.backend.service_auth is None
+
+
+def test_the_environment_goes_before_the_file(
+    write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__URL", "https://auth.example/x")
+    monkeypatch.setenv("EXTAUTH_HTTP_DEADLINE", "3")
+    settings = load(write(REST + "[log]\nlevel = 'debug'\n"))
+    assert isinstance(settings.backend, RestSettings)
+    assert str(settings.backend.url) == "https://auth.example/x"
+    assert (settings.deadline, settings.log.level) == (3.0, "debug")
+
+
+def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__KIND", "rest")
+    monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__URL", "http://localhost/x")
+    assert load(None).backend is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "expected a [backend] table, or a [hosts] table with a backend each"),
+        ("deadline = ", "not TOML: Invalid value (at end of document)"),
+        (f"deadlin = 8\n{REST}", "deadlin: unknown key"),
+        (f"deadline = 40\n{REST}", "deadline: expected less than or equal to 25"),
+        (f"deadline = 'soon'\n{REST}", "deadline: expected a number"),
+        (f"dialect = 'erlang'\n{REST}", "dialect: expected 'ejabberd' or 'boolean'"),
+        (f"[log]\nlevel = 'loud'\n{REST}", "log.level: expected 'debug', 'info', 'warning' or"),
+        ('[backend]\nurl = "http://x/"', 'backend: expected a table with a kind, such as kind = "'),
+        ('[backend]\nkind = "rest"', "backend.url: required key is missing"),
+        ('[backend]\nkind = "soap"', "no installed package offers 'soap'"),
+        (f"{REST}timeout = 3", "backend.timeout: unknown key"),
+        (REST.replace("http:", "ftp:"), "backend.url: expected a URL that starts with http:// or"),
+        (
+            REST.replace("127.0.0.1", "u:pw/hunter2@127"),
+            "backend.url: expected a URL; this one cannot",
+        ),
+        (REST.replace("127", "u:pw@127"), "backend.url: expected a URL without user and password"),
+        (f"{REST}[backend.service_auth]\nkind = 'magic'", "expected kind to be one of bearer, bas"),
+        (f"{REST}[backend.service_auth]\nkind = 'bearer'", "service_auth.token: required key"),
+        (f"{REST}[backend.tls]\nca_file = '/nowhere'", "ca_file: cannot use /nowhere: No such"),
+        (f"{REST}[backend.tls]\nclient_key = '/x'", "expected client_cert beside client_key"),
+        (f"{REST}[backend.operations.auth]\nmethod = 'GET'", 'expected body = "query" where'),
+        (f"{REST}[backend.operations.auth]\npath = '/x?a'", "auth: path: expected a percent-enc"),
+        ('[hosts."b.example"]', 'hosts."b.example".backend: required key is missing'),
+        (f"log = 'x'\n{REST}", "log: expected a table"),
+        (f"hosts = 'x'\n{REST}", "hosts: expected a table"),
+        (f"{REST}trust_env = 'maybe'", "trust_env: expected true or false"),
+        (f"{REST}tls.ca_file = 5", "tls.ca_file: expected a path"),
+        (f"{USERINFO}isuser = 'alow'", "isuser: expected 'deny', 'allow', 'undecided' or a table"),
+        (
+            f"{REST}[hosts.'B.example']\nbackend.kind='rest'\nbackend.url='http://x'",
+            "in lower case",
+        ),
+    ],
+)
+def test_an_error_names_the_file_the_key_and_what_was_expected(
+    write: Writer, text: str, expected: str
+) -> None:
+    said = problem(write(text))
+    assert expected in said
+    assert said.startswith(str(write.file))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert problem(
+        tmp_path / "x.toml"
+    ) == f"{tmp_path}/x.toml: cannot be read: No such file or " + ("directory")
+
+
+def test_an_error_in_the_environment_names_the_variable(
+    write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__URL", "gopher://x")
+    assert problem(write(REST)).startswith("environment variable EXTAUTH_HTTP_BACKEND__URL: expec")
+
+
+@pytest.mark.parametrize("name", ["LOG", "BACKEND__TLS", "HOSTS"])
+def test_a_variable_for_a_whole_table_has_to_be_json(
+    write: Writer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"EXTAUTH_HTTP_{name}", "{hunter2")
+    said = problem(write(REST))
+    assert said.startswith(f"environment: EXTAUTH_HTTP_{name.partition('__')[0]}…: expected JSON")
+    assert "hunter2" not in said
+
+
+def test_an_unknown_variable_is_an_error(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTAUTH_HTTP_BAKEND__URL", "http://x")
+    assert "EXTAUTH_HTTP_BAKEND__URL: unknown key" in problem(write(REST))
+
+
+SERVICE_AUTH = {
+    "bearer": ("token", "", b"Bearer hunter2"),
+    "basic": ("password", 'username = "me"\n', b"Basic bWU6aHVudGVyMg=="),
+    "header": ("value", 'name = "Authorization"\n', b"hunter2"),
+}
+
+
+@pytest.mark.parametrize("kind", SERVICE_AUTH)
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_secret_stands_in_the_configuration_or_in_a_file(
+    write: Writer, kind: str, from_file: bool
+) -> None:
+    key, more, sent = SERVICE_AUTH[kind]
+    value = f'{key} = "hunter2"'
+    if from_file:
+        file = write.secret("secret", "hunter2\n")
+        value = f'{key}_file = "{file}"'
+    settings = load(write(f'{REST}[backend.service_auth]\nkind = "{kind}"\n{more}{value}\n'))
+    assert settings.backend is not None
+    assert settings.backend.service_auth is not None
+    assert settings.backend.service_auth.headers() == [(b"Authorization", sent)]
+    assert "hunter2" not in repr(settings)
+    assert settings.files() == ([write.folder / "secret"] if from_file else [])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "token_file: cannot read {file}: No such file or directory"),
+        ("", "token_file: {file} is empty"),
+        ("a\nb", "token_file: {file} holds more than one line of text"),
+    ],
+)
+def test_a_secret_file_that_cannot_be_used_is_named(
+    write: Writer, content: str | None, expected: str
+) -> None:
+    file = write.folder / "token"
+    if content is not None:
+        file.write_text(content)
+    said = problem(write(f'{REST}[backend.service_auth]\nkind = "bearer"\ntoken_file = "{file}"\n'))
+    assert expected.format(file=file) in said
+
+
+def test_a_secret_given_twice_is_an_error(write: Writer) -> None:
+    file = write.secret("t", "x")
+    section = f'[backend.service_auth]\nkind="bearer"\ntoken="hunter2"\ntoken_file="{file}"\n'
+    said = problem(write(REST + section))
+    assert "expected token or token_file, not both" in said
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        'kind = "bearer"\ntoken = ["hunter2"]',
+        'kind = "bearer"\ntokn = "hunter2"',
+        'kind = "basic"\nusername = "me"\npassword = { a = "hunter2" }',
+        'kind = "hunter2"',
+    ],
+)
+def test_an_error_does_not_show_what_was_given(write: Writer, section: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(f"{REST}[backend.service_auth]\n{section}\n"))
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__context__!r}"
+
+
+def test_each_virtual_host_may_have_a_backend_of_its_own(write: Writer) -> None:
+    settings = load(
+        write(
+            f'{REST}[hosts."b.example".backend]\nkind = "rest"\nurl = "https://auth.b.example/x"\n'
+        )
+    )
+    assert [str(backend.endpoints()[0]) for backend in settings.backends().values()] == [
+        "http://127.0.0.1:8080/xmpp",
+        "https://auth.b.example/x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://127.0.0.1:8080/", False),
+        ("http://127.8.9.1/", False),
+        ("http://localhost/", False),
+        ("http://[::1]:80/", False),
+        ("https://auth.example/", False),
+        ("http://auth.example/", True),
+        ("http://127.0.0.1.example/", True),
+        ("http://10.0.0.1/", True),
+    ],
+)
+def test_credentials_in_clear_text_to_another_machine_are_warned_of(
+    write: Writer, url: str, warned: bool
+) -> None:
+    settings = load(write(f'[backend]\nkind = "rest"\nurl = "{url}"\n'))
+    assert bool(settings.warnings()) is warned
+
+
+@pytest.mark.parametrize(
+    ("argument", "environ", "expected"),
+    [
+        ("/a.toml", {"EXTAUTH_HTTP_CONFIG": "/b.toml"}, "/a.toml"),
+        (None, {"EXTAUTH_HTTP_CONFIG": "/b.toml"}, "/b.toml"),
+        (None, {}, "/etc/ejabberd/extauth-http.toml"),
+        (None, {"EXTAUTH_HTTP_BACKEND__KIND": "rest"}, None),
+    ],
+)
+def test_the_file_is_the_argument_or_the_variable_or_at_the_usual_place(
+    argument: str | None, environ: dict[str, str], expected: str | None
+) -> None:
+    found = config_file(Path(argument) if argument else None, environ)
+    assert found == (Path(expected) if expected else None)
+
+
+def test_the_log_and_the_dialect_are_saved_from_a_broken_file(write: Writer) -> None:
+    with pytest.raises(UnusableConfigError) as caught:
+        load(write('dialect = "boolean"\nnonsense = 1\n[log]\nfile = "/x/y.log"\n'))
+    assert caught.value.log.file == Path("/x/y.log")
+    assert caught.value.dialect is Dialect.BOOLEAN
+
+
+@pytest.mark.parametrize("text", [None, "not = [TOML", "nonsense = 1\n"])
+def test_the_environments_log_and_dialect_hold_whatever_the_file_is(
+    write: Writer, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    """A server that knows only 0 and 1 must not be told 2 because a file is broken."""
+    monkeypatch.setenv("EXTAUTH_HTTP_DIALECT", "boolean")
+    monkeypatch.setenv("EXTAUTH_HTTP_LOG__FILE", "/x/y.log")
+    file = write.folder / "missing.toml" if text is None else write(text)
+    with pytest.raises(UnusableConfigError) as caught:
+        load(file)
+    assert caught.value.log.file == Path("/x/y.log")
+    assert caught.value.dialect is Dialect.BOOLEAN
+
+
+def test_the_account_of_the_admin_commands_is_not_shown(write: Writer) -> None:
+    account = '[ejabberd.service_auth]\nkind = "bearer"\ntoken = "hunter2"\n'
+    assert "hunter2" not in repr(load(write(REST + account)))

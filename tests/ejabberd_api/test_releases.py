@@ -1,0 +1,156 @@
+"""Which form of a command each release gets."""
+
+from typing import Any
+
+import pytest
+
+from extauth_http.ejabberd_api.releases import FORMS, Release, forms, number, release_of
+
+ROOM = {"room": "tea", "service": "conference.example.org"}
+OLD_ROOM = {"name": "tea", "service": "conference.example.org"}
+USER = {"user": "alice", "host": "example.org"}
+JID = {"jid": "alice@example.org"}
+OPTION = {"option": "title", "value": "Tea"}
+INVITATION = {"password": "", "reason": "", "users": ["alice@example.org", "bob@example.org"]}
+
+CALLS: dict[str, dict[str, Any]] = {
+    "change_room_option": {**ROOM, **OPTION},
+    "create_room_with_opts": {**ROOM, "host": "example.org", "options": []},
+    "destroy_room": ROOM,
+    "get_room_affiliations": ROOM,
+    "get_room_occupants": ROOM,
+    "get_room_options": ROOM,
+    "get_subscribers": ROOM,
+    "kick_user": USER,
+    "muc_get_registered_nick": {**USER, "service": "conference.example.org"},
+    "muc_unregister_nick": {**USER, "service": "conference.example.org"},
+    "send_direct_invitation": {**ROOM, **INVITATION},
+    "set_room_affiliation": {**ROOM, **USER, "affiliation": "none"},
+    "unsubscribe_room": {**ROOM, **USER},
+}
+"""Each command of the table with its arguments by their newest names."""
+
+EARLY, LATE = (23, 1), (26, 7)
+RENAMED = [
+    (command, release, path, {**arguments} if is_new else {**rest, "name": "tea"})
+    for command in (
+        *("change_room_option", "create_room_with_opts", "destroy_room"),
+        *("get_room_occupants", "get_room_options", "get_subscribers", "get_room_affiliations"),
+    )
+    for arguments in [CALLS[command]]
+    for rest in [{key: value for key, value in arguments.items() if key != "room"}]
+    for release, is_new in [(EARLY, False), ((24, 10), False), ((24, 12), True), (LATE, True)]
+    for path in [
+        f"{command}/v3" if command == "get_room_affiliations" and is_new else command,
+    ]
+]
+JOINED = {
+    **OLD_ROOM,
+    "password": "none",
+    "reason": "none",
+    "users": "alice@example.org:bob@example.org",
+}
+OLD_AFFILIATION = {**OLD_ROOM, **JID, "affiliation": "none"}
+JIDS = {"user": "alice@example.org", "room": "tea@conference.example.org"}
+AT_SERVICE = {**JID, "service": "conference.example.org"}
+SPECIAL: list[tuple[str, Release, str, dict[str, Any]]] = [
+    ("kick_user", EARLY, "kick_user", {**USER}),
+    ("kick_user", (24, 2), "kick_user", {**USER}),
+    ("kick_user", (24, 6), "kick_user/v2", {**USER}),
+    ("kick_user", LATE, "kick_user/v2", {**USER}),
+    ("muc_unregister_nick", EARLY, "muc_unregister_nick", AT_SERVICE),
+    ("muc_unregister_nick", (24, 10), "muc_unregister_nick", AT_SERVICE),
+    ("muc_unregister_nick", (24, 12), "muc_unregister_nick/v0", AT_SERVICE),
+    ("muc_unregister_nick", LATE, "muc_unregister_nick/v0", AT_SERVICE),
+    (
+        *("muc_get_registered_nick", (25, 10), "muc_get_registered_nick"),
+        {**USER, "service": "conference.example.org"},
+    ),
+    ("send_direct_invitation", EARLY, "send_direct_invitation", JOINED),
+    ("send_direct_invitation", (23, 10), "send_direct_invitation", JOINED),
+    ("send_direct_invitation", (24, 2), "send_direct_invitation/v1", {**OLD_ROOM, **INVITATION}),
+    ("send_direct_invitation", (24, 10), "send_direct_invitation/v1", {**OLD_ROOM, **INVITATION}),
+    ("send_direct_invitation", (24, 12), "send_direct_invitation/v1", {**ROOM, **INVITATION}),
+    ("send_direct_invitation", LATE, "send_direct_invitation/v1", {**ROOM, **INVITATION}),
+    ("set_room_affiliation", EARLY, "set_room_affiliation", OLD_AFFILIATION),
+    ("set_room_affiliation", (24, 10), "set_room_affiliation", OLD_AFFILIATION),
+    (
+        *("set_room_affiliation", (24, 12), "set_room_affiliation/v3"),
+        {**ROOM, **USER, "affiliation": "none"},
+    ),
+    ("unsubscribe_room", EARLY, "unsubscribe_room", JIDS),
+    ("unsubscribe_room", (24, 10), "unsubscribe_room", JIDS),
+    ("unsubscribe_room", (24, 12), "unsubscribe_room/v3", {**ROOM, **USER}),
+    ("unsubscribe_room", LATE, "unsubscribe_room/v3", {**ROOM, **USER}),
+]
+
+
+@pytest.mark.parametrize(("command", "release", "path", "arguments"), [*RENAMED, *SPECIAL])
+def test_a_release_is_called_in_its_own_language(
+    command: str, release: Release, path: str, arguments: dict[str, Any]
+) -> None:
+    form = forms(command, release)[0]
+    assert (form.path, form.spoken(CALLS[command])) == (path, arguments)
+
+
+def test_each_command_of_the_table_is_shown_above() -> None:
+    assert {command for command, *_ in [*RENAMED, *SPECIAL]} == set(FORMS)
+
+
+@pytest.mark.parametrize("release", [EARLY, (23, 10), (24, 12), (25, 4), LATE, (27, 1), None])
+def test_a_command_that_never_changed_has_one_form(release: Release | None) -> None:
+    (form,) = forms("send_message", release)
+    assert (form.path, form.spoken({"body": "x"})) == ("send_message", {"body": "x"})
+
+
+def test_a_release_that_does_not_have_a_command_gets_no_form_of_it() -> None:
+    assert forms("muc_get_registered_nick", (25, 9)) == []
+
+
+@pytest.mark.parametrize("command", FORMS)
+def test_without_a_release_each_form_is_there_once_and_the_newest_first(command: str) -> None:
+    found = forms(command, None)
+    assert [form.since for form in found] == sorted({form.since for form in FORMS[command]})[::-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (
+            "The node n@h is started. Status: startedejabberd 23.01-1 is running in that node",
+            (23, 1),
+        ),
+        (
+            "The node n@h is started. Status: started\nejabberd 26.07 is running in that node",
+            (26, 7),
+        ),
+        ("Status: started\nejabberd 24.12-3+deb13u2 is running in that node", (24, 12)),
+        ("The node ejabberd@h is started. Status: started\nejabberd 23.10.38 is running", (23, 10)),
+        ("ejabberd is not running in that node", None),
+        ({"status": "error"}, None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_the_release_is_read_from_the_status(status: object, expected: Release | None) -> None:
+    assert release_of(status) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (2, 2),
+        (0, 0),
+        ({"num_resources": 1}, 1),
+        ("Kicked sessions: 12", 12),
+        (True, None),
+        (1.5, None),
+        ("none", None),
+        ({}, None),
+        ({"a": 1, "b": 2}, None),
+        ([1], None),
+        (None, None),
+    ],
+)
+def test_a_count_is_read_however_it_is_told(said: object, expected: int | None) -> None:
+    assert number(said) == expected

@@ -1,0 +1,202 @@
+"""Which backend is asked, and what becomes of whatever it does."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from extauth_http.backends.base import Backend
+from extauth_http.config.backend import BackendSettings
+from extauth_http.http.client import HttpClient
+from extauth_http.program import decider as decide
+from extauth_http.program.decider import Decider, UnconfiguredDecider
+from extauth_http.program.outcome import Decision
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.replies import Dialect
+from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
+from tests.settings import settings_of
+
+Doing = Callable[[], object]
+
+
+class Odd(Backend):
+    """Does what the test says, and remembers which of its methods was called."""
+
+    doing: Doing = staticmethod(lambda: Verdict.ALLOW)
+    called = ""
+
+    def _do(self, name: str) -> Verdict:
+        Odd.called = name
+        return Odd.doing()  # type: ignore[return-value]
+
+    def auth(self, command: Command, http: HttpClient) -> Verdict:
+        return self._do("auth")
+
+    def isuser(self, command: Command, http: HttpClient) -> Verdict:
+        return self._do("isuser")
+
+    def setpass(self, command: Command, http: HttpClient) -> Verdict:
+        return self._do("setpass")
+
+    def tryregister(self, command: Command, http: HttpClient) -> Verdict:
+        return self._do("tryregister")
+
+    def removeuser(self, command: Command, http: HttpClient) -> Verdict:
+        return self._do("removeuser")
+
+    def removeuser3(self, command: Command, http: HttpClient) -> Verdict:
+        return self._do("removeuser3")
+
+    def certauth(self, command: Command, http: HttpClient) -> Verdict:
+        return self._do("certauth")
+
+
+@pytest.fixture(autouse=True)
+def odd_is_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decide, "backend_class", lambda _: Odd)
+    monkeypatch.setattr(Odd, "called", "")
+
+
+def decided(
+    operation: Operation = Operation.AUTH, host: str = "h", password: str = "hunter2"
+) -> Decision:
+    settings = settings_of(backend=BackendSettings(kind="odd"))
+    command = Command(operation, "alice", host, password if operation.has_credential else "")
+    return Decider(settings).decide(command, time.monotonic() + 5, "a-request")
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_each_operation_is_its_backends_method(operation: Operation) -> None:
+    assert decided(operation).answer == Answer(Verdict.ALLOW, "allowed")
+    assert Odd.called == operation.value
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_verdict_has_a_reason_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: verdict))
+    reasons = {"allow": "allowed", "deny": "denied", "undecided": "undecided"}
+    assert decided() == Decision(Answer(verdict, reasons[verdict.value]), "odd", None)
+
+
+def test_an_answer_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Answer(Verdict.DENY, "too_young", "come back next year")
+    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: answer))
+    assert decided().answer is answer
+
+
+@pytest.mark.parametrize("said", [None, True, 1, "allow", (Verdict.ALLOW, "x"), Verdict])
+def test_what_is_no_verdict_is_undecided(monkeypatch: pytest.MonkeyPatch, said: object) -> None:
+    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: said))
+    detail = f"the backend returned {type(said).__name__}"
+    assert decided().answer == Answer(Verdict.UNDECIDED, "not_a_verdict", detail)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Answer("allow", "sure"),  # type: ignore[arg-type]
+        Answer(True, "sure"),  # type: ignore[arg-type]
+        Answer(Verdict.ALLOW, None),  # type: ignore[arg-type]
+        Answer(Verdict.ALLOW, "sure", b"detail"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_answer_that_does_not_hold_what_it_promises_is_undecided(
+    monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: said))
+    detail = "the backend returned Answer"
+    assert decided().answer == Answer(Verdict.UNDECIDED, "not_a_verdict", detail)
+
+
+def raising(error: BaseException) -> object:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "detail"),
+    [
+        (UndecidedError("no_idea"), "no_idea", ""),
+        (UndecidedError("no_idea", "the moon is full"), "no_idea", "the moon is full"),
+        (ValueError("hunter2"), "backend_error", f"ValueError at {__file__}:"),
+        (RecursionError(), "backend_error", f"RecursionError at {__file__}:"),
+        (KeyboardInterrupt("hunter2"), "backend_error", f"KeyboardInterrupt at {__file__}:"),
+        (SystemExit("hunter2"), "backend_exit", "the backend called sys.exit"),
+        (UndecidedError(None), "not_a_verdict", "the backend returned Answer"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_backend_raises_is_undecided_and_its_text_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, reason: str, detail: str
+) -> None:
+    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: raising(error)))
+    answer = decided().answer
+    assert (answer.verdict, answer.reason) == (Verdict.UNDECIDED, reason)
+    assert answer.detail.startswith(detail)
+    assert bool(answer.detail) == bool(detail)
+    assert "hunter2" not in repr(answer)
+
+
+def test_what_ends_a_thread_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that hangs is ended by an exception of this sort."""
+    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: raising(asyncio.CancelledError())))
+    with pytest.raises(asyncio.CancelledError):
+        decided()
+
+
+@pytest.mark.parametrize("operation", [each for each in Operation if each.has_credential])
+def test_an_empty_credential_is_refused_without_asking(operation: Operation) -> None:
+    assert decided(operation, password="") == Decision(
+        Answer(Verdict.DENY, "empty_password"), "odd"
+    )
+    assert Odd.called == ""
+
+
+def test_a_host_has_its_own_backend_and_every_other_the_default() -> None:
+    hosts = {"own.example": {"backend": BackendSettings(kind="own")}}
+    both = Decider(settings_of(backend=BackendSettings(kind="default"), hosts=hosts, deadline=3))
+    assert both.kind("own.example") == "own"
+    assert both.kind("other.example") == "default"
+    assert (both.deadline, both.dialect) == (3, Dialect.EJABBERD)
+    assert list(both.hosts) == ["own.example"]
+    alone = Decider(settings_of(hosts=hosts))
+    assert alone.kind("own.example") == "own"
+    assert alone.kind("other.example") is None
+    for decider, host, kind in ((both, "own.example", "own"), (both, "x", "default")):
+        command = Command(Operation.ISUSER, "alice", host)
+        assert decider.decide(command, time.monotonic() + 5, "a-request").backend == kind
+    unknown = alone.decide(Command(Operation.ISUSER, "alice", "x"), 0.0, "a-request")
+    assert unknown == Decision(
+        Answer(Verdict.DENY, "unknown_host", "no [backend], and no [hosts] entry for it")
+    )
+    both.close()
+    alone.close()
+
+
+def test_a_backend_is_asked_about_the_name_behind_an_escaped_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def isuser(_: Odd, command: Command, __: HttpClient) -> Verdict:
+        asked.append(command.user)
+        return Verdict.ALLOW
+
+    monkeypatch.setattr(Odd, "isuser", isuser)
+    command = Command(Operation.ISUSER, r"alice\40corp.example", "h")
+    for unescapes in (True, False):
+        backend = BackendSettings(kind="odd", jid_unescape=unescapes)
+        decider = Decider(settings_of(backend=backend))
+        decider.decide(command, time.monotonic() + 5, "a-request")
+    assert asked == ["alice@corp.example", r"alice\40corp.example"]
+
+
+def test_without_a_configuration_nothing_is_decided() -> None:
+    nobody = UnconfiguredDecider(Dialect.BOOLEAN)
+    decision = nobody.decide(Command(Operation.AUTH, "alice", "h", "hunter2"), 0.0, "a-request")
+    assert decision == Decision(Answer(Verdict.UNDECIDED, "config", "the configuration is broken"))
+    assert nobody.dialect is Dialect.BOOLEAN
+    assert nobody.kind("h") is None
+    assert nobody.deadline == 8.0
+    nobody.close()
