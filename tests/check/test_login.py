@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from extauth_http.check.login import Login, LoginArgumentError, ask_for
+from extauth_http.check.login import Login, LoginArgumentError, read_login
 from tests.credentials import PASSWORD
 
 
@@ -18,7 +18,7 @@ def test_the_password_is_the_first_line_of_standard_input(
     monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     piped(monkeypatch, f"{PASSWORD}{end}".encode())
-    found = ask_for("Alice@Example.org")
+    found = read_login("Alice@Example.org")
     assert found == Login("alice", "example.org", PASSWORD)
     assert PASSWORD not in repr(found)
     assert found.jid == "alice@example.org"
@@ -33,15 +33,15 @@ def test_what_is_no_jid_is_refused_before_a_password_is_read(
 ) -> None:
     piped(monkeypatch, PASSWORD.encode())
     with pytest.raises(LoginArgumentError, match="expected a JID"):
-        ask_for(jid)
+        read_login(jid)
     assert sys.stdin.buffer.read() == PASSWORD.encode()
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "no password"),
-        (b"\n", "no password"),
+        (b"", "no password given"),
+        (b"\n", "no password given"),
         (b"swordfish\xff\n", "not UTF-8"),
         (b"sword\0fish\n", "NUL"),
         (b"swordfish" * 10_000, "longer than a packet"),
@@ -52,15 +52,15 @@ def test_an_unusable_password_is_refused_and_not_quoted(
 ) -> None:
     piped(monkeypatch, data)
     with pytest.raises(LoginArgumentError, match=why) as caught:
-        ask_for("alice@example.org")
+        read_login("alice@example.org")
     assert "fish" not in str(caught.value)
     assert "0xff" not in str(caught.value)
 
 
 def test_a_standard_input_that_is_closed_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(LoginArgumentError, match="no password"):
-        ask_for("alice@example.org")
+    with pytest.raises(LoginArgumentError, match="no password given"):
+        read_login("alice@example.org")
 
 
 def test_at_a_terminal_it_is_asked_for_and_ctrl_d_is_no_password(
@@ -71,7 +71,7 @@ def test_at_a_terminal_it_is_asked_for_and_ctrl_d_is_no_password(
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", lambda _: PASSWORD)
-    assert ask_for("alice@example.org").password == PASSWORD
+    assert read_login("alice@example.org").password == PASSWORD
     monkeypatch.setattr("getpass.getpass", ctrl_d)
-    with pytest.raises(LoginArgumentError, match="no password"):
-        ask_for("alice@example.org")
+    with pytest.raises(LoginArgumentError, match="no password given"):
+        read_login("alice@example.org")

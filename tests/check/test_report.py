@@ -74,7 +74,7 @@ def test_nothing_found_acts_on_a_terminal_or_is_markup(capsys: pytest.CaptureFix
     text = capsys.readouterr().out
     assert all(each.isprintable() or each == "\n" for each in text)
     assert "[red]markup[/red] :smile:" in text
-    assert "\\x1b[31mred" in text
+    assert "\ufffd[31mred\ufffd]0;title\ufffd \ufffd2J \ufffdgnp.exe \ufffd[red]" in text
     whole, _ = report.as_json([(EVIL, [finding])])
     assert whole.isprintable()
     assert whole.isascii()

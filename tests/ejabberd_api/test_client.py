@@ -22,9 +22,9 @@ from extauth_http.admin.users import kick, sessions
 from extauth_http.config.ejabberd import EjabberdSettings
 from extauth_http.ejabberd_api import client as api_module
 from extauth_http.ejabberd_api.client import Api, ApiError
-from extauth_http.ejabberd_api.masking import MASK
 from extauth_http.ejabberd_api.releases import FORMS
 from extauth_http.protocol.jid import Jid
+from extauth_http.terminal.masking import MASK
 from tests.admin.played import (
     RELEASES,
     SERVICE,

@@ -19,7 +19,7 @@ from extauth_http.check.ejabberd_yml.reader import EjabberdYml
 from extauth_http.check.ejabberd_yml.values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.live_server import findings as running
-from extauth_http.check.login import Login, LoginArgumentError, ask_for
+from extauth_http.check.login import Login, LoginArgumentError, read_login
 from extauth_http.check.program import command_line as named
 from extauth_http.check.program import systemd_sandbox as hidden
 from extauth_http.check.program.findings import watch
@@ -28,6 +28,7 @@ from extauth_http.check.service import findings as backend
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.loader import config_file
 from extauth_http.protocol.replies import Dialect
+from extauth_http.terminal.broken_pipe import discard_stdout
 
 TOLD_TO_GO = (signal.SIGTERM, signal.SIGHUP)
 USUAL_PROGRAM = Path("/opt/extauth-http/bin/extauth-http")
@@ -71,7 +72,7 @@ def _run(question: Question) -> int:
     try:
         account = Account(question.run_as)
         url = Endpoint.parse(question.api) if question.api else None
-        login = ask_for(question.user) if question.user else None
+        login = read_login(question.user) if question.user else None
     except AccountNotFoundError as why:
         raise ArgumentError(f"--run-as: {why}") from None
     except ValueError as why:
@@ -86,8 +87,7 @@ def _run(question: Question) -> int:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Whoever read this has seen enough; nothing more may be said at the end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        discard_stdout()
     return int(level)
 
 

@@ -1,20 +1,19 @@
-"""Somebody who can log in, to try it with."""
+"""The user of ``--user``: a JID and its password."""
 
-import getpass
-import sys
 from dataclasses import dataclass, field
 
 from extauth_http.protocol.jid import Jid
 from extauth_http.protocol.packets import MAX_PACKET
+from extauth_http.terminal.prompt import CredentialInputError, read_credential
 
 
 class LoginArgumentError(Exception):
-    """What was given is no JID, or there is no password. Nothing of a password is in its text."""
+    """The JID or the password cannot be used. The message contains no part of the password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user of a virtual host and the password; the latter never shows in ``repr``."""
+    """A user of a virtual host, with the password; ``repr`` omits the password."""
 
     user: str
     host: str
@@ -25,29 +24,20 @@ class Login:
         return f"{self.user}@{self.host}"
 
 
-def ask_for(jid: str) -> Login:
-    """The login of a JID, the password asked for at the terminal or taken from the first line of
-    standard input. Raises NoLogin."""
+def read_login(jid: str) -> Login:
+    """The login of a JID, its password from the terminal or from the first line of standard
+    input. Raises LoginArgumentError."""
     try:
-        who = Jid.parse(jid)
+        parsed = Jid.parse(jid)
     except ValueError:
-        said = f"--user: expected a JID such as alice@example.org, not {jid!r}"
-        raise LoginArgumentError(said) from None
+        message = f"--user: expected a JID such as alice@example.org, not {jid!r}"
+        raise LoginArgumentError(message) from None
     try:
-        if sys.stdin is None:  # closed
-            password = ""
-        elif sys.stdin.isatty():
-            password = getpass.getpass(f"Password of {jid}: ")
-        else:
-            password = sys.stdin.buffer.readline(MAX_PACKET).decode().rstrip("\r\n")
-    except EOFError:
-        password = ""
-    except UnicodeDecodeError:
-        raise LoginArgumentError("--user: the password on standard input is not UTF-8") from None
-    if not password:
-        raise LoginArgumentError(
-            "--user: no password; it is asked for, or read from standard input"
-        )
-    if "\0" in password or len(f"auth:{jid}:{password}".encode()) > MAX_PACKET:
-        raise LoginArgumentError("--user: the password is longer than a packet, or holds a NUL")
-    return Login(who.user, who.host, password)
+        password = read_credential("password", f"Password of {jid}: ")
+    except CredentialInputError as error:
+        raise LoginArgumentError(f"--user: {error}") from None
+    if "\0" in password:
+        raise LoginArgumentError("--user: the password contains a NUL character")
+    if len(f"auth:{parsed.user}:{parsed.host}:{password}".encode()) > MAX_PACKET:
+        raise LoginArgumentError("--user: the password is longer than a packet")
+    return Login(parsed.user, parsed.host, password)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from io import TextIOWrapper
 
 from extauth_http.check.finding import Finding, Level
+from extauth_http.terminal.printable import printable
 
 STYLES = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BROKEN: "bold red"}
 VERDICTS = {
@@ -53,27 +54,19 @@ def show(sections: Iterable[Section]) -> Level:
     for title, found in sections:
         if not found:
             continue
-        put(Text(harmless(title), "bold"), 0)
+        put(Text(printable(title), "bold"), 0)
         for each in found:
             worst = max(worst, each.level)
             mark = (f"{each.level.mark} ", STYLES[each.level])
-            put(Text.assemble(mark, harmless(each.found)), 2)
+            put(Text.assemble(mark, printable(each.found)), 2)
             for line in _below(each):
-                put(Text(harmless(line), "dim"), 6)
+                put(Text(printable(line), "dim"), 6)
             if each.level is not Level.GOOD:
                 for line in each.line.splitlines():
-                    put(Text(harmless(line), "bold"), 6, to_copy=True)
+                    put(Text(printable(line), "bold"), 6, to_copy=True)
         console.print()
     put(Text(f"{worst.mark} {VERDICTS[worst]}", STYLES[worst]), 0)
     return worst
-
-
-def harmless(text: str) -> str:
-    """A text without anything that a terminal would act on: what a program wrote, or what stands
-    in a file, may hold escape sequences or turn the direction of writing."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def _below(finding: Finding) -> list[str]:

@@ -16,8 +16,9 @@ from pydantic_core import PydanticCustomError
 
 from extauth_http.config.ejabberd import EjabberdSettings
 from extauth_http.ejabberd_api.hints import LISTENER, if_lost, if_refused, if_unreachable
-from extauth_http.ejabberd_api.masking import MASK, masked, secrets_of
+from extauth_http.ejabberd_api.masking import masked, secrets_of
 from extauth_http.ejabberd_api.releases import Form, Release, forms, release_of, since
+from extauth_http.terminal.masking import mask_secrets
 
 T = TypeVar("T")
 MAX_SAID = 300  # characters of what a server said
@@ -243,9 +244,7 @@ class Api:
         """A text of the server's without what it repeats of the secrets that it was sent."""
         sent = secrets_of(self.settings.service_auth) if self.settings.service_auth else []
         masked(arguments, sent)
-        for secret in sorted(filter(None, sent), key=len, reverse=True):
-            text = text.replace(secret, MASK)
-        return text
+        return mask_secrets(text, sent)
 
     def close(self) -> None:
         self._http.close()

@@ -3,9 +3,9 @@
 from typing import Any
 
 from extauth_http.config.service_auth import ServiceAuth
+from extauth_http.terminal.masking import MASK
 
 SECRET = frozenset({"password", "token"})
-MASK = "********"
 
 
 def masked(value: Any, found: list[str]) -> Any:

@@ -6,7 +6,6 @@ Lines → entries → a summary → tables or JSON. A line that is not ours is c
 import json
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -16,9 +15,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from extauth_http.config.durations import parse_duration
 from extauth_http.stats.sketches import ERROR
 from extauth_http.stats.sources import Lines, arriving, followed, in_order, is_compressed, read
 from extauth_http.stats.summary import NOBODY, Counts, Entry, Summary
+from extauth_http.terminal.broken_pipe import discard_stdout
+from extauth_http.terminal.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,18 +39,16 @@ PRINT_SECONDS = 10.0
 LATEST = 1e11
 """In seconds since the epoch, which is the earliest: what is beyond is no time of a log."""
 
-_AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _VERDICTS = {"allow", "deny", "undecided"}
 
 
 def since(text: str, now: float) -> float:
     """The moment that ``30m``, ``1h``, ``2d`` or an ISO 8601 time means, in seconds since the
     epoch; a time without a zone is UTC, as in the log. Raises ValueError."""
-    found = _AGO.fullmatch(text)
-    if found:
-        return now - float(found[1]) * _UNIT[found[2]]
-    return _moment(text)
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        return _moment(text)
 
 
 def _moment(text: str) -> float:
@@ -148,11 +148,9 @@ def _entry(event: dict[str, Any], moment: float) -> Entry:
 
 
 def _name(text: Any) -> str:
-    # A name is somebody else's text on our terminal: no escape sequence may get there.
     if type(text) is not str:
         raise TypeError("not a name")
-    cut = text[:MAX_NAME]
-    return cut if cut.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in cut)
+    return printable(text[:MAX_NAME])
 
 
 def _iso(moment: float) -> str | None:
@@ -183,8 +181,7 @@ def stats(
             _show(report, console, json_only)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read this has seen enough; nothing more may be said at the end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        discard_stdout()
     return code
 
 

@@ -10,10 +10,11 @@ import pytest
 from extauth_http.check.login import Login
 from extauth_http.check.report import as_json
 from extauth_http.check.service import findings as backend
-from extauth_http.check.service.trace import MASK, TracedRequest, TracingPool
+from extauth_http.check.service.trace import TracedRequest, TracingPool
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.protocol.verdict import UndecidedError
+from extauth_http.terminal.masking import MASK
 from tests.credentials import CREDENTIALS, PASSWORD, shown
 from tests.integration.service import Service, answering, http
 from tests.settings import settings_of

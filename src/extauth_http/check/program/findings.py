@@ -17,6 +17,7 @@ from extauth_http.check.program.executable import why_not
 from extauth_http.check.program.process import Member
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.packets import packet
+from extauth_http.terminal.masking import MASK
 
 GIVES_UP = 30.0
 """Seconds that ejabberd waits for an answer."""
@@ -146,7 +147,7 @@ class _Asking:
         for operation in (Operation.AUTH, Operation.ISUSER):
             credential = login.password if operation.has_credential else ""
             command = Command(operation, login.user, login.host, credential)
-            asked = f"{operation.value}:{login.user}:{login.host}" + ":********" * bool(credential)
+            asked = f"{operation.value}:{login.user}:{login.host}" + f":{MASK}" * bool(credential)
             said, took = self._ask(command)
             if operation is Operation.AUTH:
                 self.latency = max(took, self.latency or 0.0)

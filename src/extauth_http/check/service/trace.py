@@ -21,8 +21,8 @@ from extauth_http.http.response import Response
 from extauth_http.http.response_parser import Headers
 from extauth_http.protocol.command import Operation
 from extauth_http.protocol.verdict import Answer
+from extauth_http.terminal.masking import MASK, mask_secrets
 
-MASK = "********"
 MAX_SHOWN = 400  # characters
 
 CONTENT_TYPES = {
@@ -70,7 +70,7 @@ def why(answer: Answer, password: str) -> str:
     """The reason and detail of an answer, as far as they can be shown after this password."""
     detail = "" if answer.reason in QUOTING else answer.detail
     said = ": ".join(filter(None, (answer.reason, detail)))
-    return said.replace(password, MASK) if password else said
+    return mask_secrets(said, [password])
 
 
 class TracingPool(ConnectionPool):

@@ -1,0 +1,1 @@
+"""What every command needs at a terminal: safe output, credential prompts, masking."""
