@@ -1,4 +1,4 @@
-"""Where ``extauth-http`` starts: a relay without delay, everything else by way of ``cli.py``."""
+"""The start of ``extauth-http``: a short path for a relay, ``cli.py`` for everything else."""
 
 import sys
 
@@ -6,11 +6,14 @@ import sys
 def main() -> int:
     """Runs the command line and returns the exit code."""
     if sys.argv[1:2] == ["relay"]:
-        from extauth_http.service.relay import Relay, options
+        # One relay runs for each pool member. argparse would double its memory.
+        from extauth_http.service.relay_arguments import parse_arguments
 
-        # One runs for each pool member: a parser of arguments would be half of it.
-        if chosen := options(sys.argv[2:]):
-            Relay(*chosen).run()
+        options = parse_arguments(sys.argv[2:])
+        if options:
+            from extauth_http.service.relay import Relay
+
+            Relay(*options).run()
             return 0
     from extauth_http.cli import main as run
 

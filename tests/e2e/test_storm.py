@@ -15,7 +15,7 @@ from tests.e2e.ejabberd import ApiError, Ejabberd
 from tests.e2e.xmpp import logs_in
 from tests.integration.program import EXECUTABLE, rest
 from tests.integration.service import Request, Service, http
-from tests.member import Serving
+from tests.service.processes import ServeProcess
 from tests.token_service import TokenService
 
 pytestmark = pytest.mark.e2e
@@ -30,24 +30,24 @@ def by_password(request: Request, connection: socket.socket) -> None:
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[Serving]:
-    with Service(by_password) as slow, Serving(tmp_path, rest(slow.url)) as running:
+def serving(tmp_path: Path) -> Iterator[ServeProcess]:
+    with Service(by_password) as slow, ServeProcess(tmp_path, rest(slow.url)) as running:
         yield running
 
 
-def relays(serving: Serving) -> str:
+def relays(serving: ServeProcess) -> str:
     return shlex.join([str(EXECUTABLE), "relay", "--socket", str(serving.socket)])
 
 
 def test_a_client_logs_in_through_relay_and_service(tmp_path: Path, service: TokenService) -> None:
     token = service.issue("alice@example.org")
-    with Serving(tmp_path, rest(service.url)) as serving, Ejabberd(relays(serving)) as server:
+    with ServeProcess(tmp_path, rest(service.url)) as serving, Ejabberd(relays(serving)) as server:
         assert logs_in(server, "alice@example.org", token)
         service.revoke(token)
         assert not logs_in(server, "alice@example.org", token)
 
 
-def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: Serving) -> None:
+def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: ServeProcess) -> None:
     """What makes it so is counted, not timed: how many are with the service at the same time."""
     most = under_way = 0
     lock = threading.Lock()
@@ -84,7 +84,7 @@ def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: Serving) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_service_that_is_restarted_under_load_costs_no_pool_member(
-    serving: Serving, number: signal.Signals
+    serving: ServeProcess, number: signal.Signals
 ) -> None:
     stop = threading.Event()
 

@@ -1,11 +1,11 @@
-"""The numbers of several processes, added up while processes come."""
+"""The metrics of several processes in one scrape."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-SCRAPED_MEANWHILE = """
+SCRAPE_DURING_START = """
 import os
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -18,13 +18,13 @@ def scraping(*arguments):
     allocate(*arguments)
 
 allocate, os.posix_fallocate = os.posix_fallocate, scraping
-Metrics().connected()
+Metrics().connection_opened()
 """
 
 
-def test_a_process_that_just_begins_does_not_spoil_a_scrape(tmp_path: Path) -> None:
+def test_a_scrape_works_while_a_worker_creates_its_files(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRAPED_MEANWHILE],
+        [sys.executable, "-c", SCRAPE_DURING_START],
         env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""One service for many pool members: the same promises, and a restart that nobody pays for."""
+"""One service for many pool members keeps the promises, during restarts as well."""
 
 import contextlib
 import grp
@@ -32,12 +32,12 @@ from tests.integration.program import (
     setpass,
 )
 from tests.integration.service import Request, Service, http
-from tests.member import ENVIRONMENT, Member, Serving, is_running, until
+from tests.service.processes import ENVIRONMENT, RelayProcess, ServeProcess, is_running, until
 from tests.small_disk import small_disk
 
 
-def by_password(request: Request, connection: socket.socket) -> None:
-    """Yes to ``right``; ``slow…`` takes a second before it."""
+def password_decides(request: Request, connection: socket.socket) -> None:
+    """False for ``wrong``, true for any other password, after a second if it starts with slow."""
     password = request.json()["password"]
     if password.startswith("slow"):
         time.sleep(1)
@@ -46,17 +46,17 @@ def by_password(request: Request, connection: socket.socket) -> None:
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    with Service(by_password) as running:
+    with Service(password_decides) as running:
         yield running
 
 
 @pytest.fixture
-def serving(tmp_path: Path, service: Service) -> Iterator[Serving]:
-    with Serving(tmp_path, rest(service.url)) as running:
+def serving(tmp_path: Path, service: Service) -> Iterator[ServeProcess]:
+    with ServeProcess(tmp_path, rest(service.url)) as running:
         yield running
 
 
-def connect(serving: Serving) -> socket.socket:
+def connect(serving: ServeProcess) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(SECONDS)
     connection.connect(str(serving.socket))
@@ -68,9 +68,9 @@ def ask(connection: socket.socket, packet: bytes) -> bytes:
     return connection.recv(100)
 
 
-def test_many_members_are_answered_each_its_own(serving: Serving) -> None:
+def test_each_of_many_members_gets_its_own_replies(serving: ServeProcess) -> None:
     def talk(number: int) -> list[bytes]:
-        with Member(serving.socket) as member:
+        with RelayProcess(serving.socket) as member:
             return [member.ask(auth("right" if (number + i) % 3 else "wrong")) for i in range(30)]
 
     with ThreadPoolExecutor(12) as pool:
@@ -78,8 +78,8 @@ def test_many_members_are_answered_each_its_own(serving: Serving) -> None:
             assert answers == [ALLOW if (number + i) % 3 else DENY for i in range(30)]
 
 
-def test_a_member_that_hangs_does_not_hold_up_another(tmp_path: Path, service: Service) -> None:
-    with Serving(tmp_path, rest(service.url), workers=1) as serving:
+def test_a_slow_member_delays_no_other(tmp_path: Path, service: Service) -> None:
+    with ServeProcess(tmp_path, rest(service.url), workers=1) as serving:
         slow, quick = connect(serving), connect(serving)
         with slow, quick:
             slow.sendall(auth("slow"))
@@ -92,20 +92,28 @@ def test_a_member_that_hangs_does_not_hold_up_another(tmp_path: Path, service: S
             assert slow.recv(100) == ALLOW
 
 
-def test_only_owner_and_group_may_connect(tmp_path: Path, service: Service) -> None:
-    group = grp.getgrgid(os.getgid()).gr_name
-    with Serving(tmp_path, rest(service.url), "--group", group) as serving:
+def another_group() -> str:
+    """A group of this account that is not the group it runs as."""
+    ids = {group.gr_gid for group in grp.getgrall()} if os.getuid() == 0 else {*os.getgroups()}
+    ids.discard(os.getgid())
+    if not ids:
+        pytest.skip("this account is in one group only")
+    return grp.getgrgid(min(ids)).gr_name
+
+
+def test_only_the_owner_and_the_group_can_connect(tmp_path: Path, service: Service) -> None:
+    group = another_group()
+    with ServeProcess(tmp_path, rest(service.url), "--group", group) as serving:
         found = serving.socket.stat()
         assert stat.S_IMODE(found.st_mode) == 0o660
-        assert found.st_gid == os.getgid()
-        assert [file.name for file in tmp_path.iterdir() if file.is_socket()].count(
-            "port.sock"
-        ) == 1
+        assert found.st_gid == grp.getgrnam(group).gr_gid
+        sockets = {file.name for file in tmp_path.iterdir() if file.is_socket()}
+        assert sockets == {"port.sock", "notify.sock"}
     assert not serving.socket.exists()
 
 
-def refused(*arguments: object) -> str:
-    """What it says when it cannot start."""
+def startup_error(*arguments: object) -> str:
+    """The message of a ``serve`` that cannot start."""
     ended = subprocess.run(
         [EXECUTABLE, "serve", *map(str, arguments)],
         env=ENVIRONMENT,
@@ -117,27 +125,29 @@ def refused(*arguments: object) -> str:
     return ended.stderr
 
 
-def test_what_keeps_it_from_starting_is_said(tmp_path: Path, serving: Serving) -> None:
+def test_an_error_at_the_start_is_reported(tmp_path: Path, serving: ServeProcess) -> None:
     other = tmp_path / "other.sock"
-    assert "a service listens there already" in refused("--socket", serving.socket)
-    assert "there is no group nobodys" in refused("--socket", other, "--group", "nobodys")
-    assert "No such file" in refused("--socket", tmp_path / "no" / "folder")
-    assert "too long" in refused("--socket", tmp_path / ("x" * 120))
-    assert "expected HOST:PORT" in refused("--metrics", "9109")
+    assert "another service listens on this socket" in startup_error("--socket", serving.socket)
+    assert "--group nobodys: this group does not exist" in startup_error(
+        "--socket", other, "--group", "nobodys"
+    )
+    assert "No such file" in startup_error("--socket", tmp_path / "no" / "folder")
+    assert "too long" in startup_error("--socket", tmp_path / ("x" * 120))
+    assert "expected HOST:PORT" in startup_error("--metrics", "9109")
     file = tmp_path / "file"
-    file.write_text("of somebody")
-    assert "something else than a socket" in refused("--socket", file)
-    assert file.read_text() == "of somebody"
+    file.write_text("content")
+    assert "the path exists and is not a socket" in startup_error("--socket", file)
+    assert file.read_text() == "content"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert "in use" in refused("--socket", other, "--metrics", address)
+        assert "in use" in startup_error("--socket", other, "--metrics", address)
     with connect(serving) as connection:
         assert ask(connection, auth()) == ALLOW
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_socket_that_a_crash_left_behind_is_taken_over(tmp_path: Path, service: Service) -> None:
-    with Serving(tmp_path, rest(service.url)) as serving:
+def test_a_socket_left_by_a_crash_is_replaced(tmp_path: Path, service: Service) -> None:
+    with ServeProcess(tmp_path, rest(service.url)) as serving:
         workers = serving.workers()
         serving.process.kill()
         serving.process.wait()
@@ -148,10 +158,13 @@ def test_a_socket_that_a_crash_left_behind_is_taken_over(tmp_path: Path, service
             assert ask(connection, auth()) == ALLOW
 
 
-def test_a_worker_that_dies_is_replaced_and_only_its_requests_are_lost(
+def test_a_killed_worker_is_restarted_and_its_relays_connect_again(
     tmp_path: Path, service: Service
 ) -> None:
-    with Serving(tmp_path, rest(service.url)) as serving, Member(serving.socket) as member:
+    with (
+        ServeProcess(tmp_path, rest(service.url)) as serving,
+        RelayProcess(serving.socket) as member,
+    ):
         for _ in range(3):
             before = serving.workers()
             for pid in before:
@@ -161,19 +174,31 @@ def test_a_worker_that_dies_is_replaced_and_only_its_requests_are_lost(
         assert member.ask(auth()) == ALLOW
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_go_it_answers_what_has_come_first(
-    serving: Serving, number: signal.Signals
+def test_the_log_has_the_pid_of_the_process_that_an_event_is_about(
+    tmp_path: Path, service: Service
 ) -> None:
-    asking = [connect(serving) for _ in range(8)]
-    for connection in asking:
-        connection.sendall(auth("slow") + auth("slow, and behind another"))
+    with ServeProcess(tmp_path, rest(service.url), workers=1) as serving:
+        (worker,) = serving.workers()
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: "process_ended" in serving.stderr_file.read_text())
+        (line,) = map(json.loads, serving.stderr_file.read_text().splitlines())
+        assert (line["event"], line["process"]) == ("process_ended", "worker")
+        assert (line["pid"], line["code"]) == (worker, -signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_packets_received_before_a_stop_signal_are_answered(
+    serving: ServeProcess, number: signal.Signals
+) -> None:
+    pending = [connect(serving) for _ in range(8)]
+    for connection in pending:
+        connection.sendall(auth("slow") + auth("slow as well"))
     idle = [connect(serving) for _ in range(4)]
     assert [ask(connection, auth()) for connection in idle] == [ALLOW] * 4
     serving.process.send_signal(number)
     until(lambda: not serving.socket.exists())
-    # The second packet of each was received as well.
-    for connection in asking:
+    # The second packet of each connection was received as well.
+    for connection in pending:
         with connection:
             assert connection.recv(4) + connection.recv(4) == ALLOW + ALLOW
             assert connection.recv(4) == b""
@@ -185,13 +210,13 @@ def test_told_to_go_it_answers_what_has_come_first(
     assert serving.process.wait(SECONDS) == 0
 
 
-def test_what_hangs_does_not_keep_it_beyond_the_deadline(tmp_path: Path) -> None:
+def test_a_hanging_request_delays_the_stop_until_its_deadline_at_most(tmp_path: Path) -> None:
     def hang(_: Request, __: socket.socket) -> None:
         time.sleep(SECONDS)
 
     with (
         Service(hang) as service,
-        Serving(tmp_path, rest(service.url, top="deadline = 1.0")) as serving,
+        ServeProcess(tmp_path, rest(service.url, top="deadline = 1.0")) as serving,
         connect(serving) as connection,
     ):
         connection.sendall(auth())
@@ -200,21 +225,21 @@ def test_what_hangs_does_not_keep_it_beyond_the_deadline(tmp_path: Path) -> None
         assert connection.recv(100) == UNDECIDED
 
 
-def test_a_restart_under_load_costs_no_member(tmp_path: Path, service: Service) -> None:
-    """Without a socket that systemd keeps, what comes while nothing listens is UNDECIDED."""
+def test_relays_survive_a_restart_under_load(tmp_path: Path, service: Service) -> None:
+    """Without a systemd socket, packets are UNDECIDED while no service listens."""
     stop = threading.Event()
     path = tmp_path / "port.sock"
 
     def talk(_: int) -> set[bytes]:
-        with Member(path) as member:
+        with RelayProcess(path) as member:
             answers = set()
-            while not stop.wait(0.005):  # else they leave the service no processor to start on
+            while not stop.wait(0.005):  # otherwise the service gets no processor time to start
                 answers.add(member.ask(auth()))
-            assert member.ask(auth()) == ALLOW, "it is back"
+            assert member.ask(auth()) == ALLOW, "the service is up again"
             assert member.process.poll() is None
             return answers
 
-    with Serving(tmp_path, rest(service.url)) as running, ThreadPoolExecutor(8) as pool:
+    with ServeProcess(tmp_path, rest(service.url)) as running, ThreadPoolExecutor(8) as pool:
         talking = [pool.submit(talk, number) for number in range(8)]
         try:
             for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
@@ -232,7 +257,7 @@ def test_a_restart_under_load_costs_no_member(tmp_path: Path, service: Service) 
 
 @pytest.fixture
 def activated(tmp_path: Path, service: Service) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts ``serve`` as systemd does for a socket unit; the socket outlives it."""
+    """Starts ``serve`` like a systemd socket unit. The socket exists before and after it."""
     config = tmp_path / "c.toml"
     config.write_text(rest(service.url) + f'[log]\nfile = "{tmp_path}/log"\n')
     started: list[subprocess.Popen[bytes]] = []
@@ -259,11 +284,11 @@ def activated(tmp_path: Path, service: Service) -> Iterator[Callable[[], subproc
         process.wait(SECONDS)
 
 
-def test_with_systemds_socket_a_restart_is_not_even_noticed(
+def test_a_restart_with_a_systemd_socket_loses_no_packet(
     tmp_path: Path, activated: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
-    with Member(tmp_path / "port.sock") as member:
-        member.write(auth())  # before anybody is there
+    with RelayProcess(tmp_path / "port.sock") as member:
+        member.write(auth())  # before the service runs
         process = activated()
         assert member.read() == ALLOW
         for packet in (auth(), setpass()) * 2:
@@ -275,10 +300,10 @@ def test_with_systemds_socket_a_restart_is_not_even_noticed(
 
 
 @pytest.mark.parametrize("does", ["unraisable", "thread"])
-def test_an_exception_that_nobody_catches_shows_nothing(tmp_path: Path, does: str) -> None:
+def test_an_uncaught_exception_prints_nothing(tmp_path: Path, does: str) -> None:
     config = f'[backend]\nkind = "noisy"\ndoes = "{does}"\n'
     with (
-        Serving(tmp_path, config, environment=plugins(tmp_path)) as serving,
+        ServeProcess(tmp_path, config, environment=plugins(tmp_path)) as serving,
         connect(serving) as connection,
     ):
         assert ask(connection, auth("hunter2")) == DENY
@@ -287,19 +312,19 @@ def test_an_exception_that_nobody_catches_shows_nothing(tmp_path: Path, does: st
 
 
 @pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
-def test_streams_that_are_closed_at_its_start_are_nobody_elses(
+def test_it_works_with_closed_standard_streams(
     tmp_path: Path, service: Service, closed: str
 ) -> None:
     wrapper = ("sh", "-c", f'exec "$@" {closed}', "sh")
     with (
-        Serving(tmp_path, rest(service.url), wrapper=wrapper) as serving,
+        ServeProcess(tmp_path, rest(service.url), wrapper=wrapper) as serving,
         connect(serving) as connection,
     ):
         assert ask(connection, auth()) == ALLOW
 
 
-def test_hangup_reloads_in_every_process(tmp_path: Path, service: Service) -> None:
-    with Serving(tmp_path, rest(service.url)) as serving:
+def test_sighup_reloads_the_configuration_in_every_worker(tmp_path: Path, service: Service) -> None:
+    with ServeProcess(tmp_path, rest(service.url)) as serving:
         serving.process.send_signal(signal.SIGHUP)
 
         def reloads() -> int:
@@ -309,16 +334,16 @@ def test_hangup_reloads_in_every_process(tmp_path: Path, service: Service) -> No
         until(lambda: reloads() == 2)
 
 
-def test_with_a_broken_configuration_it_serves_undecided_and_heals(
+def test_a_broken_configuration_means_undecided_until_it_is_fixed(
     tmp_path: Path, service: Service
 ) -> None:
-    with Serving(tmp_path, "nonsense = 1") as serving, connect(serving) as connection:
+    with ServeProcess(tmp_path, "nonsense = 1") as serving, connect(serving) as connection:
         assert ask(connection, auth()) == UNDECIDED
         serving.config.write_text(rest(service.url))
         until(lambda: ask(connection, auth()) == ALLOW)
 
 
-def scraped(port: int) -> dict[str, float]:
+def scrape(port: int) -> dict[str, float]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
         lines = answer.read().decode().splitlines()
     return {
@@ -328,16 +353,18 @@ def scraped(port: int) -> dict[str, float]:
     }
 
 
-def test_the_numbers_add_up_over_processes_and_their_ends(tmp_path: Path, service: Service) -> None:
+def test_metrics_are_sums_over_workers_including_ended_ones(
+    tmp_path: Path, service: Service
+) -> None:
     (port,) = free_ports(1)
     config = (
         f'{rest(service.url)}\n[hosts."example.org".backend]\nkind = "rest"\n'
         f'url = "{service.url}"\n'
     )
-    with Serving(tmp_path, config, "--metrics", f"127.0.0.1:{port}") as serving:
+    with ServeProcess(tmp_path, config, "--metrics", f"127.0.0.1:{port}") as serving:
 
         def numbers() -> dict[str, float]:
-            return scraped(port)
+            return scrape(port)
 
         def answers(verdict: str, reason: str, host: str = "example.org") -> str:
             return (
@@ -350,7 +377,7 @@ def test_the_numbers_add_up_over_processes_and_their_ends(tmp_path: Path, servic
             assert ask(connection, auth()) == ALLOW
             assert ask(connection, auth("wrong")) == DENY
         for number in range(20):
-            assert ask(connections[0], auth(host=f"made-up-{number}.example")) == ALLOW
+            assert ask(connections[0], auth(host=f"unknown-{number}.example")) == ALLOW
         connections[0].sendall(auth("slow"))
         until(lambda: numbers()["extauth_http_requests_under_way"] == 1)
         until(lambda: numbers()["extauth_http_requests_under_way"] == 0)
@@ -363,7 +390,7 @@ def test_the_numbers_add_up_over_processes_and_their_ends(tmp_path: Path, servic
             "extauth_http_connections": 6,
         }
         assert {name: numbers().get(name) for name in expected} == expected
-        assert not any("made-up" in name for name in numbers())
+        assert not any("unknown" in name for name in numbers())
 
         for pid in serving.workers()[:2]:
             os.kill(pid, signal.SIGKILL)
@@ -373,21 +400,21 @@ def test_the_numbers_add_up_over_processes_and_their_ends(tmp_path: Path, servic
             connection.close()
 
 
-def test_a_scraper_that_says_nothing_is_left(tmp_path: Path, service: Service) -> None:
+def test_a_scraper_that_sends_nothing_is_disconnected(tmp_path: Path, service: Service) -> None:
     (port,) = free_ports(1)
     address = ("127.0.0.1", port)
-    with Serving(tmp_path, rest(service.url), "--metrics", f"127.0.0.1:{port}"):
+    with ServeProcess(tmp_path, rest(service.url), "--metrics", f"127.0.0.1:{port}"):
         with socket.create_connection(address, SECONDS) as silent:
             silent.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
             assert silent.recv(100) == b""
-        scraped(port)
+        scrape(port)
 
 
-def test_a_full_disk_costs_numbers_and_no_answer(tmp_path: Path, service: Service) -> None:
+def test_a_full_disk_costs_metrics_and_no_reply(tmp_path: Path, service: Service) -> None:
     with small_disk(tmp_path, "256k") as disk:
         (port,) = free_ports(1)
         with (
-            Serving(
+            ServeProcess(
                 tmp_path,
                 rest(service.url),
                 "--metrics",
@@ -395,7 +422,7 @@ def test_a_full_disk_costs_numbers_and_no_answer(tmp_path: Path, service: Servic
                 workers=1,
                 environment={"TMPDIR": str(disk)},
             ) as serving,
-            Member(serving.socket) as member,
+            RelayProcess(serving.socket) as member,
         ):
             before = serving.workers()
             with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
@@ -407,25 +434,27 @@ def test_a_full_disk_costs_numbers_and_no_answer(tmp_path: Path, service: Servic
             until(lambda: len(serving.workers()) == 2 and before[0] not in serving.workers())
             until(lambda: member.ask(auth()) == ALLOW)
             assert [member.ask(auth()) for _ in range(20)] == [ALLOW] * 20
-            scraped(port)
+            scrape(port)
 
 
-def test_without_room_for_its_numbers_a_process_answers_all_the_same(
+def test_a_worker_without_space_for_its_metrics_still_answers(
     tmp_path: Path, service: Service
 ) -> None:
     (port,) = free_ports(1)
     with (
-        Serving(
+        ServeProcess(
             tmp_path,
             rest(service.url),
             "--metrics",
             f"127.0.0.1:{port}",
             wrapper=("prlimit", "--fsize=8192"),
         ) as serving,
-        Member(serving.socket) as member,
+        RelayProcess(serving.socket) as member,
     ):
         before = serving.workers()
         assert [member.ask(auth()) for _ in range(3)] == [ALLOW] * 3
         assert serving.workers() == before
-        assert serving.stderr_file.read_text().count("not_counted") == 2
-        assert scraped(port) == {}
+        events = [json.loads(line) for line in serving.stderr_file.read_text().splitlines()]
+        assert [event["event"] for event in events] == ["not_counted"] * 2
+        assert len({event["pid"] for event in events} & {*before}) == 2
+        assert scrape(port) == {}

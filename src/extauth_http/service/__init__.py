@@ -1,1 +1,1 @@
-"""``serve``, one service for many pool members, and ``relay``, the pool member that asks it."""
+"""``serve``, one service for many pool members, and ``relay``, the pool member that uses it."""

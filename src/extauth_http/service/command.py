@@ -1,4 +1,4 @@
-"""TODO."""
+"""The ``serve`` command: prepares the socket and the metrics, then runs the supervisor."""
 
 import shutil
 import socket
@@ -18,18 +18,19 @@ def serve(
     workers: int,
     metrics: tuple[str, int] | None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT; then what is under way gets its answer first.
+    """Serves until SIGTERM or SIGINT. Packets already received are still answered.
 
-    The socket is the one that systemd passes, else one at ``path`` for ``group``. Raises
-    CannotServe.
+    Uses the socket that systemd passes, otherwise creates one at ``path`` for ``group``.
+    ``workers`` is a number of processes, ``metrics`` the address and port for scrapes. Raises
+    ServeError.
     """
     quiet_streams()
-    door = inherited_listener() or Listener.at(path, group)
     if metrics:
         _check_address(*metrics)
+    listener = inherited_listener() or Listener.bind(path, group)
     folder = tempfile.mkdtemp(prefix="extauth-http-") if metrics else None
     try:
-        Supervisor(door, config, workers, metrics, folder).run()
+        Supervisor(listener, config, workers, metrics, folder).run()
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)

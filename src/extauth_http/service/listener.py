@@ -1,4 +1,4 @@
-"""TODO."""
+"""The Unix socket of ``serve``: created at a path, or inherited from systemd."""
 
 import contextlib
 import grp
@@ -8,40 +8,43 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BACKLOG = 1024
-"""Connections that may wait to be accepted: every pool member of a large server at once."""
+"""Connections that may wait for ``accept``. All pool members of a large server connect at once."""
 
-FIRST_PASSED = 3
-"""The first descriptor that systemd passes (sd_listen_fds(3))."""
+FIRST_SYSTEMD_DESCRIPTOR = 3
+"""The first file descriptor that systemd passes (SD_LISTEN_FDS_START in sd_listen_fds(3))."""
 
 
 class ServeError(Exception):
-    """Why the service cannot start, in a sentence."""
+    """The service cannot start. The text is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The socket that listens; ``path`` and ``inode`` where it was made here."""
+    """A listening socket. ``path`` and ``inode`` are set only if this process created it."""
 
     listening: socket.socket
     path: Path | None = None
     inode: int = 0
 
     @classmethod
-    def at(cls, path: Path, group: str | None) -> "Listener":
-        """Makes one. It gets its place only when it has its mode and group, and takes that of a
-        socket which nobody listens at any more. Raises CannotServe."""
-        if _is_listened_at(path):
-            raise ServeError(f"{path}: a service listens there already")
+    def bind(cls, path: Path, group: str | None) -> "Listener":
+        """Creates a socket at ``path`` with mode 0660, and ``group`` as its group.
+
+        The socket is renamed to ``path`` after its mode and group are set, so nobody can connect
+        to it before. It replaces a socket on which no process listens. Raises ServeError.
+        """
+        if _has_listener(path):
+            raise ServeError(f"{path}: another service listens on this socket")
         if path.exists() and not path.is_socket():
-            raise ServeError(f"{path}: there is something else than a socket")
+            raise ServeError(f"{path}: the path exists and is not a socket")
         listening = socket.socket(socket.AF_UNIX)
         new = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            before = os.umask(0o177)
+            umask = os.umask(0o177)
             try:
                 listening.bind(str(new))
             finally:
-                os.umask(before)
+                os.umask(umask)
             if group is not None:
                 os.chown(new, -1, grp.getgrnam(group).gr_gid)
             new.chmod(0o660)
@@ -49,15 +52,15 @@ class Listener:
             new.rename(path)
         except KeyError:
             new.unlink()
-            raise ServeError(f"--group: there is no group {group} on this machine") from None
+            raise ServeError(f"--group {group}: this group does not exist") from None
         except OSError as error:
             new.unlink(missing_ok=True)
-            raise ServeError(f"{path}: cannot listen there: {error.strerror or error}") from None
+            raise ServeError(f"{path}: cannot listen: {error.strerror or error}") from None
         listening.setblocking(False)
         return cls(listening, path, path.stat().st_ino)
 
     def close(self) -> None:
-        """Takes no more connections here; the place may be another service's by now."""
+        """Closes the socket, and removes it unless another service has replaced it."""
         self.listening.close()
         if self.path:
             with contextlib.suppress(OSError):
@@ -66,16 +69,16 @@ class Listener:
 
 
 def inherited_listener() -> Listener | None:
-    """The socket that systemd listens at for this process, if it does. Raises CannotServe."""
+    """The socket that systemd passed to this process, or None. Raises ServeError."""
     if os.environ.pop("LISTEN_PID", None) != str(os.getpid()):
         return None
     count = os.environ.pop("LISTEN_FDS", "0")
     if count != "1":
         raise ServeError(f"systemd passed {count} sockets, expected one")
     try:
-        listening = socket.socket(fileno=FIRST_PASSED)
+        listening = socket.socket(fileno=FIRST_SYSTEMD_DESCRIPTOR)
     except OSError as error:
-        raise ServeError(f"what systemd passed is no socket: {error.strerror}") from None
+        raise ServeError(f"systemd passed no socket: {error.strerror}") from None
     if listening.family != socket.AF_UNIX or listening.type != socket.SOCK_STREAM:
         raise ServeError("expected ListenStream= with a path in the systemd socket unit")
     listening.set_inheritable(False)
@@ -83,11 +86,11 @@ def inherited_listener() -> Listener | None:
     return Listener(listening)
 
 
-def _is_listened_at(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as trial:
-        trial.settimeout(1.0)
+def _has_listener(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
         try:
-            trial.connect(str(path))
+            probe.connect(str(path))
         except TimeoutError:
             return True
         except OSError:

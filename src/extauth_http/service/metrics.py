@@ -1,8 +1,8 @@
-"""Numbers for Prometheus: counted in each process, added up by the one that answers scrapes.
+"""Prometheus metrics: each worker counts, one process adds up and answers scrapes.
 
-The processes share them through files in a folder that ``PROMETHEUS_MULTIPROC_DIR`` names before
-this is imported (``prometheus_client``'s multi-process mode), so that a count does not begin anew
-with a process that was restarted.
+The workers share their values through files in the folder ``PROMETHEUS_MULTIPROC_DIR``
+(``prometheus_client``'s multi-process mode). Set it before importing this module. A counter goes
+on with its value after its worker is restarted.
 """
 
 import os
@@ -25,39 +25,39 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from extauth_http.program.outcome import Outcome
 
 OTHER = "other"
+"""The label for hosts that are not in the configuration, and for reasons above ``MAX_REASONS``."""
+
 MAX_REASONS = 100
-"""Reasons with a label of their own. The program has some thirty; a plugin may make up more."""
+"""Reasons with their own label. The program has about thirty; a plugin can add any number."""
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 4, 8, 16, 30)
-"""Seconds; dense where services answer, and one bound at the default deadline."""
+"""Seconds. Most buckets are where services usually answer; one bound is the default deadline."""
+
+INITIAL_FILE_BYTES = 16_384
+"""The space that is allocated for a new file of values."""
+
+MAX_ENTRY_BYTES = 32
+"""The most bytes that an entry of a file takes in addition to its name."""
+
+SCRAPE_TIMEOUT = 5.0
+"""Seconds that a client may send nothing. Without this limit, idle clients could use up all file
+descriptors, and the process that accepts connections would then use all of a processor."""
 
 
-FILE_BYTES = 16_384
-"""What each file has room for at first."""
+class _AllocatedFile(MmapedDict):
+    """A file of values whose disk space is allocated before each write. Raises OSError.
 
-ENTRY_BYTES = 32
-"""What an entry of a file takes beside its name, at most."""
-
-
-SILENT_SECONDS = 5.0
-"""How long a scraper may say nothing. Without an end to that, those who never do hold every
-descriptor, and the process that waits for one more turns round and round."""
-
-
-class _Allotted(MmapedDict):
-    """A file that has its place on the disk before it is written to, or raises OSError.
-
-    It is written through a mapping: where the disk is full that does not fail, it ends the process
-    (SIGBUS), and with it each login that is under way.
+    prometheus_client writes through a memory mapping. On a full disk such a write does not fail:
+    it ends the process (SIGBUS), and with it every login in progress.
     """
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         if not Path(filename).exists():
-            # Under another name until it has its place: who adds up cannot read an empty file.
+            # The file gets its name after the allocation. A scrape cannot read an empty file.
             draft = Path(f"{filename}.new")
             try:
                 with draft.open("wb") as file:
-                    os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+                    os.posix_fallocate(file.fileno(), 0, INITIAL_FILE_BYTES)
                 draft.rename(filename)
             except OSError:
                 draft.unlink(missing_ok=True)
@@ -65,70 +65,72 @@ class _Allotted(MmapedDict):
         super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
 
     def _init_value(self, key: str) -> None:
-        end = self._used + len(key.encode()) + ENTRY_BYTES
+        end = self._used + len(key.encode()) + MAX_ENTRY_BYTES
         os.posix_fallocate(self._f.fileno(), 0, end)
         super()._init_value(key)  # type: ignore[no-untyped-call]
 
 
-values.MmapedDict = _Allotted  # type: ignore[attr-defined]
+values.MmapedDict = _AllocatedFile  # type: ignore[attr-defined]
 
 
 class Metrics:
-    """The numbers of one process. Raises OSError where its files have no room."""
+    """The values of one worker. Raises OSError if there is no disk space for its files."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._reasons: set[str] = set()
         self._answers = Counter(
             "extauth_http_answers",
-            "Answers given, by what was asked and what became of it.",
+            "Answers by virtual host, operation, verdict and reason.",
             ["host", "operation", "verdict", "reason"],
             registry=registry,
         )
         self._seconds = Histogram(
             "extauth_http_answer_seconds",
-            "Time from a whole packet to its answer.",
+            "Time from a complete packet to its reply.",
             ["host", "operation"],
             buckets=BUCKETS,
             registry=registry,
         )
         self._under_way = Gauge(
             "extauth_http_requests_under_way",
-            "Packets that wait for their answer.",
+            "Packets that have no reply yet.",
             multiprocess_mode="livesum",
             registry=registry,
         )
         self._connections = Gauge(
             "extauth_http_connections",
-            "Connections from relays: pool members of ejabberd.",
+            "Connections from relays, that is from pool members of ejabberd.",
             multiprocess_mode="livesum",
             registry=registry,
         )
 
-    def connected(self) -> None:
+    def connection_opened(self) -> None:
         self._connections.inc()
 
-    def disconnected(self) -> None:
+    def connection_closed(self) -> None:
         self._connections.dec()
 
-    def begun(self) -> None:
+    def packet_received(self) -> None:
         self._under_way.inc()
 
-    def answered(self, outcome: Outcome, hosts: Collection[str]) -> None:
-        """Counts an outcome. A host is named where the configuration names it: whoever can make
-        ejabberd ask for one that it does not have must not be able to make up labels."""
+    def packet_answered(self, outcome: Outcome, hosts: Collection[str]) -> None:
+        """Counts an outcome. ``hosts`` are the virtual hosts that the configuration names.
+
+        Other hosts share one label. Otherwise a client that can choose the host of a request
+        could create any number of labels.
+        """
         self._under_way.dec()
         host = outcome.command.host if outcome.command else OTHER
         if host not in hosts:
             host = OTHER
         operation = outcome.operation.value if outcome.operation else "none"
         answer = outcome.decision.answer
-        self._answers.labels(
-            host, operation, answer.verdict.value, self._known(answer.reason)
-        ).inc()
+        reason = self._reason_label(answer.reason)
+        self._answers.labels(host, operation, answer.verdict.value, reason).inc()
         self._seconds.labels(host, operation).observe(outcome.seconds)
 
-    def _known(self, reason: str) -> str:
+    def _reason_label(self, reason: str) -> str:
         if reason not in self._reasons:
             if len(self._reasons) >= MAX_REASONS:
                 return OTHER
@@ -136,15 +138,15 @@ class Metrics:
         return reason
 
 
-def export(address: str, port: int, lifeline: int) -> None:
-    """Answers scrapes at ``http://address:port/metrics`` until the parent is gone."""
+def serve_metrics(address: str, port: int, parent_pipe: int) -> None:
+    """Answers scrapes at ``http://address:port/metrics`` until ``parent_pipe`` is readable."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    socket.setdefaulttimeout(SILENT_SECONDS)
+    socket.setdefaulttimeout(SCRAPE_TIMEOUT)
     start_http_server(port, address, registry=registry)
-    select.select([lifeline], [], [])
+    select.select([parent_pipe], [], [])
 
 
-def forget(pid: int) -> None:
-    """Takes what a process that has ended held open out of the gauges."""
+def remove_gauges(pid: int) -> None:
+    """Removes the gauges of a worker that has ended. Its counters stay."""
     mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,121 +1,130 @@
-"""``extauth-http relay``: hands packets on to ``extauth-http serve`` and answers back.
+"""``extauth-http relay``: forwards packets to ``extauth-http serve`` and returns its replies.
 
-One runs for each pool member, so it is small: the standard library, little of it, and nothing of
-this package. It does not know what a packet says, except whether it may be sent twice.
+One relay runs for each pool member, so it is small: it uses a few modules of the standard library
+and nothing else of this package. It does not parse a packet. It only looks at the operation, to
+know whether a packet may be sent twice.
 
-It keeps the promises by itself. Each packet gets one answer, in order and in time; where the
-service is not there, or not in time, that answer is UNDECIDED. A connection on which an answer is
-missing is closed: what comes late must never be taken for the answer to the next packet.
+A relay keeps the promises without the service. Each packet gets one reply, in order and before
+the deadline. If the service is not available or is too slow, the reply is UNDECIDED. A connection
+on which a reply is missing is closed, so that a late reply is never used for the next packet.
 """
 
 import os
 import select
 import time
 
-# The modules beneath signal and socket: the same calls without the enumerations around them, which
-# would make each pool member 1 MB bigger.
+# The C modules under signal and socket: the same calls without the enums of the Python modules,
+# which would add 1 MB to each pool member.
 from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 from _socket import AF_UNIX, socket
 
-DEFAULT_SOCKET = "/run/extauth-http/port.sock"
-DEFAULT_DEADLINE = 9.0
-"""Seconds: above the 8 that the service gives itself, below the 10 of the least patient server."""
+UNDECIDED_REPLIES = {"ejabberd": b"\x00\x02\x00\x02", "boolean": b"\x00\x02\x00\x00"}
+"""The reply UNDECIDED by dialect, the same as in ``protocol/replies.py``."""
 
-UNDECIDED = {"ejabberd": b"\x00\x02\x00\x02", "boolean": b"\x00\x02\x00\x00"}
-"""The answer by dialect, as ``protocol.py`` has it."""
+REPLIES = (b"\x00\x02\x00\x00", b"\x00\x02\x00\x01", b"\x00\x02\x00\x02")
+REPEATABLE = (b"auth:", b"isuser:", b"certauth:")
+"""Packets that change nothing. They are sent again if the connection closes without a reply."""
 
-ANSWERS = (b"\x00\x02\x00\x00", b"\x00\x02\x00\x01", b"\x00\x02\x00\x02")
-READS = (b"auth:", b"isuser:", b"certauth:")
-"""What may be asked once more on a new connection, when the old one ended without an answer."""
+SECONDS_AFTER_INPUT = 0.5
+"""The time that remains for the last packet after the end of input."""
 
-END_SECONDS = 0.5
-"""What a packet still gets when the input has ended behind it."""
-
-FULL_SECONDS = 0.02
-"""Between two tries to connect to a service whose queue of connections is full."""
+CONNECT_RETRY_SECONDS = 0.02
+"""The pause between two attempts to connect while the backlog of the service is full."""
 
 READ_BYTES = 65_536
-MAX_AHEAD = 2 * READ_BYTES
-"""Bytes that are read while an answer is under way; the end of input is seen behind them."""
+MAX_BUFFERED_INPUT = 2 * READ_BYTES
+"""Bytes to read while a reply is pending. Reading on is how the end of input is noticed."""
 
 
-class _Gone(Exception):  # noqa: N818 - an end, not an error
-    """Nobody reads the answers any more."""
+class OutputClosedError(Exception):
+    """The reader of standard output is gone."""
 
 
-class _Lost(Exception):  # noqa: N818 - a state of the connection
-    """No answer will come. ``again`` says whether the packet may be sent once more."""
+class NoReplyError(Exception):
+    """The service will not reply to this packet.
 
-    def __init__(self, why: str, *, again: bool = False) -> None:
-        super().__init__(why)
-        self.again = again
+    ``is_repeatable`` is true if the packet may be sent again on a new connection.
+    """
+
+    def __init__(self, reason: str, *, is_repeatable: bool = False) -> None:
+        super().__init__(reason)
+        self.is_repeatable = is_repeatable
 
 
 class Relay:
-    """Standard input and output, and the connection to the service at ``path``."""
+    """Standard input and output, and one connection to the service at the socket ``path``.
+
+    ``dialect`` is a key of ``UNDECIDED_REPLIES``, ``deadline`` is in seconds for each packet.
+    """
 
     def __init__(self, path: str, dialect: str, deadline: float) -> None:
         self._path = path
-        self._undecided = UNDECIDED[dialect]
+        self._undecided = UNDECIDED_REPLIES[dialect]
         self._deadline = deadline
         self._service: socket | None = None
-        self._trouble = ""
-        self._ahead = bytearray()
-        self._has_ended = False
-        self._due = 0.0
-        self._is_asking = False
+        self._reported_failure = False
+        self._input = bytearray()
+        self._input_ended = False
+        self._expires_at = 0.0
+        self._reply_is_pending = False
 
     def run(self) -> None:
-        """Answers packets until the input ends, nobody reads the answers, or SIGTERM or SIGINT."""
-        signal(SIGTERM, self._told_to_stop)
-        signal(SIGINT, self._told_to_stop)
-        signal(SIGHUP, SIG_IGN)  # there is nothing here to reload
+        """Replies to packets until the input ends or the output is closed.
+
+        SIGTERM and SIGINT end the process.
+        """
+        signal(SIGTERM, self._exit_on_signal)
+        signal(SIGINT, self._exit_on_signal)
+        signal(SIGHUP, SIG_IGN)  # a relay has no configuration to reload
         try:
             os.fstat(2)
-        except OSError:  # else the connection gets its number, and what is said about trouble
+        except OSError:  # otherwise the connection would get this number, and the error messages
             os.open(os.devnull, os.O_WRONLY)
         try:
             while (packet := self._next_packet()) is not None:
-                self._due = time.monotonic() + self._deadline
-                self._hurry()
-                self._is_asking = True
-                answer = self._answer(packet)
-                self._is_asking = False
-                self._write(answer)
-        except _Gone:
+                self._expires_at = time.monotonic() + self._deadline
+                self._shorten_deadline_after_input()
+                self._reply_is_pending = True
+                reply = self._reply_to(packet)
+                self._reply_is_pending = False
+                self._write(reply)
+        except OutputClosedError:
             pass
 
-    def _told_to_stop(self, *_: object) -> None:
-        if self._is_asking:
-            self._is_asking = False
-            self._put(1, self._undecided)
+    def _exit_on_signal(self, *_: object) -> None:
+        if self._reply_is_pending:
+            self._reply_is_pending = False
+            self._write_if_ready(1, self._undecided)
         os._exit(0)
 
     # Standard input and output.
 
     def _next_packet(self) -> bytes | None:
-        """The next packet, its length included, or None at the end of input."""
+        """The next packet with its length, or None at the end of input."""
         while True:
-            end = 2 + int.from_bytes(self._ahead[:2])
-            if len(self._ahead) >= end:
-                packet = bytes(self._ahead[:end])
-                del self._ahead[:end]
+            end = 2 + int.from_bytes(self._input[:2])
+            if len(self._input) >= end:
+                packet = bytes(self._input[:end])
+                del self._input[:end]
                 return packet
-            if self._has_ended:
+            if self._input_ended:
                 return None
-            self._wait(None)
+            self._poll(None)
 
-    def _wait(self, seconds: float | None, service: int = -1, event: int = 0) -> bool:
-        """Waits for the service, and reads input meanwhile. True where the service is ready."""
+    def _poll(self, seconds: float | None, service: int = -1, event: int = 0) -> bool:
+        """Waits for ``event`` on the descriptor ``service`` and reads input in the meantime.
+
+        Returns true if the service is ready. Raises OutputClosedError.
+        """
         poll = select.poll()
         poll.register(1, 0)
-        if not self._has_ended and len(self._ahead) < MAX_AHEAD:
+        if not self._input_ended and len(self._input) < MAX_BUFFERED_INPUT:
             poll.register(0, select.POLLIN)
         if event:
             poll.register(service, event)
         ready = [found for found, _ in poll.poll(None if seconds is None else seconds * 1000)]
         if 1 in ready:
-            raise _Gone
+            raise OutputClosedError
         if 0 in ready:
             self._read()
         return service in ready
@@ -127,88 +136,93 @@ class Relay:
             return
         except OSError:
             data = b""
-        self._ahead += data
-        self._has_ended = not data
-        self._hurry()
+        self._input += data
+        self._input_ended = not data
+        self._shorten_deadline_after_input()
 
-    def _hurry(self) -> None:
-        if self._has_ended and not self._ahead:
-            self._due = min(self._due, time.monotonic() + END_SECONDS)
+    def _shorten_deadline_after_input(self) -> None:
+        if self._input_ended and not self._input:
+            self._expires_at = min(self._expires_at, time.monotonic() + SECONDS_AFTER_INPUT)
 
-    def _write(self, answer: bytes) -> None:
+    def _write(self, reply: bytes) -> None:
         while True:
             try:
-                os.write(1, answer)
+                os.write(1, reply)
             except BlockingIOError:
                 select.select([], [1], [])
             except OSError:
-                raise _Gone from None
+                raise OutputClosedError from None
             else:
                 return
 
     # The service.
 
-    def _answer(self, packet: bytes) -> bytes:
+    def _reply_to(self, packet: bytes) -> bytes:
         try:
             try:
-                answer = self._ask(packet)
-            except _Lost as lost:
-                self._drop()
-                if not lost.again:
+                reply = self._exchange(packet)
+            except NoReplyError as error:
+                self._disconnect()
+                if not error.is_repeatable:
                     raise
-                answer = self._ask(packet)
-        except _Lost as lost:
-            self._drop()
-            self._say(str(lost))
+                reply = self._exchange(packet)
+        except NoReplyError as error:
+            self._disconnect()
+            self._report_failure(str(error))
             return self._undecided
-        self._say("")
-        return answer
+        self._report_recovery()
+        return reply
 
-    def _ask(self, packet: bytes) -> bytes:
-        """One packet to the service, and its answer. Raises _Lost."""
-        service = self._connected()
-        left = memoryview(packet)
-        while left:
+    def _exchange(self, packet: bytes) -> bytes:
+        """Sends one packet to the service and returns its reply. Raises NoReplyError."""
+        service = self._connect()
+        unsent = memoryview(packet)
+        while unsent:
             try:
-                left = left[service.send(left) :]
+                unsent = unsent[service.send(unsent) :]
             except BlockingIOError:
                 self._wait_for(service, select.POLLOUT)
             except OSError as error:
-                raise _Lost(_why(error), again=True) from None
-        answer = b""
-        while len(answer) < 4:
+                raise NoReplyError(_text(error), is_repeatable=True) from None
+        reply = b""
+        while len(reply) < 4:
             self._wait_for(service, select.POLLIN)
             try:
                 data = service.recv(64)
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise _Lost(_why(error), again=packet.startswith(READS, 2)) from None
+                is_repeatable = packet.startswith(REPEATABLE, 2)
+                raise NoReplyError(_text(error), is_repeatable=is_repeatable) from None
             if not data:
-                raise _Lost("closed without an answer", again=packet.startswith(READS, 2))
-            answer += data
-        if answer not in ANSWERS:
-            raise _Lost("what came is no answer")
-        return answer
+                is_repeatable = packet.startswith(REPEATABLE, 2)
+                raise NoReplyError("connection closed without a reply", is_repeatable=is_repeatable)
+            reply += data
+        if reply not in REPLIES:
+            raise NoReplyError("invalid reply")
+        return reply
 
     def _wait_for(self, service: socket, event: int) -> None:
-        while not self._wait(self._left(), service.fileno(), event):
+        while not self._poll(self._remaining_seconds(), service.fileno(), event):
             pass
 
-    def _left(self) -> float:
-        left = self._due - time.monotonic()
-        if left <= 0:
-            raise _Lost("no answer in time")
-        return left
+    def _remaining_seconds(self) -> float:
+        seconds = self._expires_at - time.monotonic()
+        if seconds <= 0:
+            raise NoReplyError("no reply before the deadline")
+        return seconds
 
-    def _connected(self) -> socket:
-        """The connection to the service; made anew where it has ended or spoke unasked."""
+    def _connect(self) -> socket:
+        """The connection to the service.
+
+        An open connection is used again unless it is closed or has data that belongs to no packet.
+        """
         if self._service:
             poll = select.poll()
             poll.register(self._service, select.POLLIN)
             if not poll.poll(0):
                 return self._service
-            self._drop()
+            self._disconnect()
         service = None
         try:
             service = socket(AF_UNIX)
@@ -216,12 +230,12 @@ class Relay:
             while True:
                 try:
                     service.connect(self._path)
-                except BlockingIOError:  # it is there, and has a queue
-                    self._wait(min(FULL_SECONDS, self._left()))
+                except BlockingIOError:  # the backlog is full
+                    self._poll(min(CONNECT_RETRY_SECONDS, self._remaining_seconds()))
                 else:
                     break
         except OSError as error:
-            raise _Lost(_why(error)) from None
+            raise NoReplyError(_text(error)) from None
         else:
             self._service = service
             return service
@@ -229,44 +243,34 @@ class Relay:
             if service and service is not self._service:
                 service.close()
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         if self._service:
             self._service.close()
             self._service = None
 
-    def _say(self, trouble: str) -> None:
-        """Tells standard error when trouble begins and when it is over, without waiting for it."""
-        if bool(trouble) == bool(self._trouble):
-            return
-        self._trouble = trouble
-        state = f"{trouble}; until it answers, everything is UNDECIDED" if trouble else "is back"
-        line = f"extauth-http relay: {self._path}: {state}\n"
-        self._put(2, line.encode(errors="replace"))
+    # Messages on standard error: one at the first failure, one at the recovery.
 
-    def _put(self, descriptor: int, data: bytes) -> None:
-        """Writes what may get lost, where there is room for it at once."""
+    def _report_failure(self, reason: str) -> None:
+        if not self._reported_failure:
+            self._reported_failure = True
+            self._report(f"{reason}; every packet is UNDECIDED until the service replies")
+
+    def _report_recovery(self) -> None:
+        if self._reported_failure:
+            self._reported_failure = False
+            self._report("the service replies again")
+
+    def _report(self, text: str) -> None:
+        line = f"extauth-http relay: {self._path}: {text}\n"
+        self._write_if_ready(2, line.encode(errors="replace"))
+
+    def _write_if_ready(self, descriptor: int, data: bytes) -> None:
+        """Writes data, or drops it if the descriptor is not ready."""
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         if poll.poll(0) == [(descriptor, select.POLLOUT)]:
             os.write(descriptor, data)
 
 
-def _why(error: OSError) -> str:
+def _text(error: OSError) -> str:
     return error.strerror or str(error)
-
-
-def options(arguments: list[str]) -> tuple[str, str, float] | None:
-    """Socket, dialect and deadline, or None where it takes a real parser to say what is wrong."""
-    path, dialect, deadline = DEFAULT_SOCKET, "ejabberd", DEFAULT_DEADLINE
-    left = iter(arguments)
-    for name in left:
-        value = next(left, "")
-        if name == "--socket" and value:
-            path = value
-        elif name == "--dialect" and value in UNDECIDED:
-            dialect = value
-        elif name == "--deadline" and value.replace(".", "", 1).isdecimal():
-            deadline = float(value)
-        else:
-            return None
-    return path, dialect, deadline

@@ -1,7 +1,6 @@
-"""``extauth-http serve``: one service for any number of pool members, a process a core.
+"""The parent process of ``serve``: starts the workers and the metrics server, and restarts them.
 
-This process holds the socket, starts the others and starts them again. It reads no packet and no
-configuration, so that nothing in them can end it.
+It owns the listening socket. It reads no packet and no configuration, so neither can end it.
 """
 
 import gc
@@ -20,192 +19,202 @@ from extauth_http.service.notify import notify
 from extauth_http.service.worker import Worker
 
 READY_SECONDS = 5.0
-"""After this the service counts as ready though a process still reads its configuration."""
+"""The service reports that it is ready after this time even if a worker still reads its
+configuration."""
 
 RESTART_SECONDS = 1.0
-"""How long a process must have lived to be started again at once; else it waits as long."""
+"""A process that ended within this time of its start is restarted after the same time. Any other
+process is restarted at once."""
 
 
 @dataclass(slots=True)
 class _Process:
+    """A child process. ``pid`` is 0 while it does not run; times are those of ``monotonic``."""
+
     name: str
     job: Callable[[], None]
     pid: int = 0
-    """0 while it does not run."""
+    started_at: float = 0.0
     start_at: float = 0.0
-    started: float = 0.0
 
 
 class Supervisor:
-    """The processes of the service, and the one that answers scrapes where ``metrics`` is set."""
+    """Runs ``workers`` processes, and one more that answers scrapes if ``metrics`` is set.
+
+    ``folder`` is where the workers share their metrics.
+    """
 
     def __init__(
         self,
-        door: Listener,
+        listener: Listener,
         config: Path | None,
         workers: int,
         metrics: tuple[str, int] | None,
         folder: str | None,
     ) -> None:
-        self._door = door
+        self._listener = listener
         self._config = config
-        self._workers = [_Process("worker", self._work) for _ in range(workers)]
-        self._all = list(self._workers)
-        self._forget: Callable[[int], None] | None = None
+        self._workers = [_Process("worker", self._run_worker) for _ in range(workers)]
+        self._processes = list(self._workers)
+        self._remove_gauges: Callable[[int], None] | None = None
         if metrics and folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-            from extauth_http.service.metrics import forget
+            from extauth_http.service.metrics import remove_gauges
 
-            self._forget = forget
-            self._all.append(_Process("metrics", lambda: self._export(*metrics)))
+            self._remove_gauges = remove_gauges
+            self._processes.append(_Process("metrics", lambda: self._run_metrics(*metrics)))
         self._log = Log()
-        self._stops = False
-        self._hangup = False
+        self._stop_requested = False
+        self._reload_requested = False
         self._is_ready = False
-        self._ready_count = 0
-        # Closed by the end of this process alone, however it ends.
-        self._lifeline, self._life = os.pipe()
+        self._ready_workers = 0
+        # Only the supervisor holds the write end. Children see the end of file when it ends.
+        self._parent_pipe, self._parent_end = os.pipe()
         self._ready_read, self._ready_write = os.pipe()
         self._wake_read, self._wake_write = os.pipe()
         for descriptor in (self._ready_read, self._wake_read, self._wake_write):
             os.set_blocking(descriptor, False)
 
     def run(self) -> None:
-        """Keeps the processes running until told to stop and the last of them has ended."""
+        """Keeps the processes running. After SIGTERM or SIGINT, returns when all have ended."""
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._told_to_stop)
-        signal.signal(signal.SIGHUP, self._told_to_reload)
+            signal.signal(number, self._on_stop_signal)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        # What is there before a fork is shared by all; collecting it would copy it.
+        # The children share the objects that exist now. Collecting them later would copy them.
         gc.collect()
         gc.freeze()
         ready_at = time.monotonic() + READY_SECONDS
-        while not self._stops:
+        while not self._stop_requested:
             now = time.monotonic()
-            for process in self._all:
+            for process in self._processes:
                 if not process.pid and process.start_at <= now:
                     self._start(process)
-            waits = [process.start_at for process in self._all if not process.pid]
+            next_times = [process.start_at for process in self._processes if not process.pid]
             if not self._is_ready:
-                waits.append(ready_at)
-            self._sleep(min(waits) - now if waits else None)
-            self._look_ready(ready_at)
-            if self._hangup:
-                self._hangup = False
-                self._tell(self._workers, signal.SIGHUP)
-            self._reap()
-        self._finish()
+                next_times.append(ready_at)
+            self._wait(min(next_times) - now if next_times else None)
+            self._report_ready(ready_at)
+            if self._reload_requested:
+                self._reload_requested = False
+                self._send_signal(self._workers, signal.SIGHUP)
+            self._handle_ended_processes()
+        self._shut_down()
 
-    def _finish(self) -> None:
+    def _shut_down(self) -> None:
         notify("STOPPING=1")
-        self._door.close()
-        self._tell(self._workers, signal.SIGTERM)
+        self._listener.close()
+        self._send_signal(self._workers, signal.SIGTERM)
         while any(worker.pid for worker in self._workers):
-            self._sleep(None)
-            self._reap()
-        self._tell(self._all, signal.SIGTERM)
-        for process in self._all:
+            self._wait(None)
+            self._handle_ended_processes()
+        self._send_signal(self._processes, signal.SIGTERM)
+        for process in self._processes:
             if process.pid:
                 os.waitpid(process.pid, 0)
 
-    def _told_to_stop(self, *_: object) -> None:
-        self._stops = True
+    def _on_stop_signal(self, *_: object) -> None:
+        self._stop_requested = True
 
-    def _told_to_reload(self, *_: object) -> None:
-        self._hangup = True
+    def _on_hangup(self, *_: object) -> None:
+        self._reload_requested = True
 
-    def _tell(self, processes: list[_Process], number: signal.Signals) -> None:
+    def _send_signal(self, processes: list[_Process], number: signal.Signals) -> None:
         for process in processes:
             if process.pid:
                 os.kill(process.pid, number)
 
-    def _sleep(self, seconds: float | None) -> None:
-        """Until a signal came, a worker said that it is ready, or the seconds are over."""
-        ends = [self._wake_read, self._ready_read]
-        for end in select.select(ends, [], [], None if seconds is None else max(0.0, seconds))[0]:
-            said = os.read(end, 4096)
-            if end == self._ready_read:
-                self._ready_count += len(said)
+    def _wait(self, seconds: float | None) -> None:
+        """Waits for a signal, for a worker that becomes ready, or for so many seconds."""
+        pipes = [self._wake_read, self._ready_read]
+        for pipe in select.select(pipes, [], [], None if seconds is None else max(0.0, seconds))[0]:
+            data = os.read(pipe, 4096)
+            if pipe == self._ready_read:
+                self._ready_workers += len(data)
 
-    def _look_ready(self, ready_at: float) -> None:
+    def _report_ready(self, ready_at: float) -> None:
         if self._is_ready:
             return
-        if self._ready_count >= len(self._workers) or time.monotonic() >= ready_at:
+        if self._ready_workers >= len(self._workers) or time.monotonic() >= ready_at:
             self._is_ready = True
             notify("READY=1")
 
-    def _reap(self) -> None:
-        for process in self._all:
+    def _handle_ended_processes(self) -> None:
+        for process in self._processes:
             if not process.pid:
                 continue
             pid, status = os.waitpid(process.pid, os.WNOHANG)
             if not pid:
                 continue
-            if not self._stops:
+            if not self._stop_requested:
                 code = os.waitstatus_to_exitcode(status)
-                self._log.event(
-                    "error", "process_ended", process=process.name, child=pid, code=code
-                )
-            if self._forget:
-                self._forget(pid)
+                self._log.event("error", "process_ended", process=process.name, pid=pid, code=code)
+            if self._remove_gauges:
+                self._remove_gauges(pid)
             process.pid = 0
             now = time.monotonic()
-            short = now - process.started < RESTART_SECONDS
-            process.start_at = now + RESTART_SECONDS if short else now
+            ended_early = now - process.started_at < RESTART_SECONDS
+            process.start_at = now + RESTART_SECONDS if ended_early else now
 
     def _start(self, process: _Process) -> None:
-        process.started = time.monotonic()
+        process.started_at = time.monotonic()
         # A signal between the fork and the child's own handlers would be lost.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             process.pid = os.fork()
             if process.pid == 0:
-                self._be(process)
+                self._run_child(process)
         except OSError as error:
-            self._log.event("error", "process_not_started", detail=error.strerror)
-            process.start_at = process.started + RESTART_SECONDS
+            self._log.event(
+                "error", "process_not_started", process=process.name, detail=error.strerror
+            )
+            process.start_at = process.started_at + RESTART_SECONDS
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _be(self, process: _Process) -> NoReturn:
-        """What a child does from its first moment to its last."""
+    # In the child process.
+
+    def _run_child(self, process: _Process) -> NoReturn:
         code = 1
         try:
-            os.close(self._life)
+            self._log = Log()  # with the pid of the child
+            os.close(self._parent_end)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             process.job()
             code = 0
-        except BaseException as error:  # noqa: BLE001 - a child must not go on as its parent
-            self._log.event("error", "process_failed", detail=f"{type(error).__name__}")
+        except BaseException as error:  # noqa: BLE001 - a child never runs the code of its parent
+            self._log.event(
+                "error", "process_failed", process=process.name, detail=type(error).__name__
+            )
         finally:
             os._exit(code)
 
-    def _work(self) -> None:
+    def _run_worker(self) -> None:
         metrics = None
-        if self._forget:
+        if self._remove_gauges:
             from extauth_http.service.metrics import Metrics
 
             try:
                 metrics = Metrics()
             except OSError as error:
                 self._log.event("error", "not_counted", detail=error.strerror)
-        connections = Worker(
-            self._door.listening, self._lifeline, self._config, metrics, self._say_ready
+        worker = Worker(
+            self._listener.listening, self._parent_pipe, self._config, metrics, self._send_ready
         )
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        connections.run()
+        worker.run()
 
-    def _say_ready(self) -> None:
+    def _send_ready(self) -> None:
         os.write(self._ready_write, b".")
 
-    def _export(self, host: str, port: int) -> None:
-        from extauth_http.service.metrics import export
+    def _run_metrics(self, host: str, port: int) -> None:
+        from extauth_http.service.metrics import serve_metrics
 
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        self._door.listening.close()
-        export(host, port, self._lifeline)
+        self._listener.listening.close()
+        serve_metrics(host, port, self._parent_pipe)

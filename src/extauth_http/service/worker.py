@@ -1,6 +1,6 @@
-"""One process of the service: each connection to its socket is a port like any other.
+"""A worker process of ``serve``: each connection to the socket is a port of its own.
 
-A port is a thread of its own, so a member that waits for its answer does not hold up another.
+Each port runs in its own thread, so a pool member that waits for a reply delays no other.
 """
 
 import contextlib
@@ -22,65 +22,71 @@ if TYPE_CHECKING:
     from extauth_http.service.metrics import Metrics
 
 
-FULL_SECONDS = 0.02
-"""Pause after a connection that could not be accepted: no more file descriptors, or no memory."""
+ACCEPT_RETRY_SECONDS = 0.02
+"""The pause after a failed ``accept``, which is a lack of file descriptors or of memory."""
 
 
 class Worker:
-    """The ports of one process. ``lifeline`` can be read once the parent is gone; ``ready`` is
-    called when the configuration was read for the first time."""
+    """The ports of one process.
+
+    ``parent_pipe`` becomes readable when the supervisor ends. ``on_ready`` is called after the
+    configuration was read for the first time.
+    """
 
     def __init__(
         self,
         listening: socket.socket,
-        lifeline: int,
+        parent_pipe: int,
         config: Path | None,
         metrics: "Metrics | None",
-        ready: Callable[[], None],
+        on_ready: Callable[[], None],
     ) -> None:
         self._listening = listening
         self._metrics = metrics
-        self._ready = ready
+        self._on_ready = on_ready
         self._log = Log()
         self._live = LiveConfig(config, self._log)
-        self._open: dict[int, socket.socket] = {}
+        self._connections: dict[int, socket.socket] = {}
         self._is_finishing = False
-        self._watch = Watchdog(on_hangup=self._live.reload_aside, on_stop=self.finish)
-        self._watch.hear(listening.fileno(), self._accept)
-        self._watch.hear(lifeline, self.finish)
+        self._watchdog = Watchdog(on_hangup=self._live.reload_aside, on_stop=self.finish)
+        self._watchdog.hear(listening.fileno(), self._accept)
+        self._watchdog.hear(parent_pipe, self.finish)
 
     def run(self) -> None:
-        """Answers until SIGTERM, SIGINT or the end of the parent, and then to the last packet."""
+        """Answers packets until SIGTERM, SIGINT or the end of the supervisor.
+
+        Returns after every packet that was received has its reply.
+        """
         threading.Thread(target=self._read_configuration, name="reload", daemon=True).start()
-        self._watch.run()
+        self._watchdog.run()
 
     def _read_configuration(self) -> None:
         self._live.reload()
-        self._ready()
+        self._on_ready()
 
     def finish(self) -> None:
-        """Answers what has come, on connections that wait to be accepted too; takes no more."""
+        """Stops reading. Packets already received are answered, on waiting connections as well."""
         if self._is_finishing:
             return
         self._is_finishing = True
         while self._accept():
             pass
         self._listening.close()
-        self._watch.finish()
-        for connection in self._open.values():
-            # What was received is still read and answered; who sends more learns that at once.
+        self._watchdog.finish()
+        for connection in self._connections.values():
+            # Data already received can still be read. Sending more fails at once.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
 
     def _accept(self) -> bool:
-        """Accepts one connection; False where there was none."""
+        """Accepts one connection. Returns false if there was none."""
         try:
             connection, _ = self._listening.accept()
-        except BlockingIOError:  # another process was faster
+        except BlockingIOError:  # another worker was faster
             return False
         except OSError as error:
             self._log.event("error", "accept_failed", detail=error.strerror)
-            time.sleep(FULL_SECONDS)
+            time.sleep(ACCEPT_RETRY_SECONDS)
             return False
         descriptor = connection.fileno()
         port = Port(
@@ -91,26 +97,26 @@ class Worker:
             encode=encode,
             record=self._record,
             warn=lambda name, detail: self._log.event("warning", name, detail=detail),
-            wake=self._watch.wake,
-            begin=self._begin,
+            wake=self._watchdog.wake,
+            begin=self._packet_received,
         )
-        self._open[descriptor] = connection
+        self._connections[descriptor] = connection
         if self._metrics:
-            self._metrics.connected()
-        self._watch.add(port, on_end=lambda: self._close(descriptor))
+            self._metrics.connection_opened()
+        self._watchdog.add(port, on_end=lambda: self._close(descriptor))
         port.start()
         return True
 
     def _close(self, descriptor: int) -> None:
-        self._open.pop(descriptor).close()
+        self._connections.pop(descriptor).close()
         if self._metrics:
-            self._metrics.disconnected()
+            self._metrics.connection_closed()
 
-    def _begin(self) -> None:
+    def _packet_received(self) -> None:
         if self._metrics:
-            self._metrics.begun()
+            self._metrics.packet_received()
 
     def _record(self, outcome: Outcome) -> None:
         self._log.outcome(outcome)
         if self._metrics:
-            self._metrics.answered(outcome, self._live.hosts)
+            self._metrics.packet_answered(outcome, self._live.hosts)

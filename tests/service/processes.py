@@ -1,4 +1,4 @@
-"""A relay as ejabberd's pool member, and the service behind it, each in its own process."""
+"""The processes under test: a relay, ``serve``, and a fake service for a relay."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from tests.integration.program import EXECUTABLE, SECONDS
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
 
-class Member:
+class RelayProcess:
     """``extauth-http relay`` on a socket; runs until the ``with`` ends."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Member:
         self.process.stdin.flush()
 
     def read(self, seconds: float = SECONDS) -> bytes:
-        """What one write put out; empty at the end of output."""
+        """The bytes of one write of the relay. Empty at the end of output."""
         assert select.select([self.answers], [], [], seconds)[0], "no answer"
         return os.read(self.answers, 65536)
 
@@ -76,22 +76,22 @@ class Member:
         return self.process.wait(SECONDS)
 
     def stderr(self) -> str:
-        """All of it, after the end."""
+        """All of standard error, after the end of the process."""
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
 
 
-Behaviour = Callable[[bytes, socket.socket], None]
-"""Does something to a connection on which a whole packet came."""
+Handler = Callable[[bytes, socket.socket], None]
+"""Handles one packet. Its arguments are the packet without its length, and the connection."""
 
 
-class Behind:
-    """What a relay is connected to: a Unix socket that does what a test says."""
+class FakeService:
+    """A Unix socket that handles each packet as a test defines."""
 
-    def __init__(self, path: Path, behave: Behaviour) -> None:
-        self.behave = behave
+    def __init__(self, path: Path, handle: Handler) -> None:
+        self.handle = handle
         self.packets: list[tuple[int, bytes]] = []
-        """Each packet with the number of its connection."""
+        """The number of the connection and the packet without its length, for each packet."""
         self.connections: list[socket.socket] = []
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
@@ -114,7 +114,7 @@ class Behind:
             thread.join()
 
     def drop(self) -> None:
-        """Ends all connections."""
+        """Closes all connections."""
         for connection in self.connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -134,10 +134,10 @@ class Behind:
             while len(length := stream.read(2)) == 2:
                 packet = stream.read(int.from_bytes(length))
                 self.packets.append((number, packet))
-                self.behave(packet, connection)
+                self.handle(packet, connection)
 
 
-class Serving:
+class ServeProcess:
     """``extauth-http serve`` with a configuration; runs until the ``with`` ends."""
 
     def __init__(
@@ -165,15 +165,15 @@ class Serving:
         return self
 
     def start(self) -> None:
-        """Starts it, and waits until it said that it is ready."""
+        """Starts the process and waits until it reports that it is ready."""
         notified = self.folder / "notify.sock"
         with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
             self.stderr_file.open("ab") as stderr,
         ):
             notified.unlink(missing_ok=True)
-            told.bind(str(notified))
-            told.settimeout(SECONDS)
+            notifications.bind(str(notified))
+            notifications.settimeout(SECONDS)
             self.process = subprocess.Popen(
                 [
                     *self._wrapper,
@@ -190,14 +190,14 @@ class Serving:
                 stderr=stderr,
                 start_new_session=True,
             )
-            assert told.recv(100) == b"READY=1"
+            assert notifications.recv(100) == b"READY=1"
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(SECONDS)
 
     def workers(self) -> list[int]:
-        """The processes that answer, and the one for metrics behind them."""
+        """The child processes: the workers and, if there is one, the metrics server."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return sorted(map(int, children.read_text().split()))
 
@@ -214,15 +214,15 @@ class Serving:
 
 
 def until(holds: Callable[[], object]) -> None:
-    """Waits until something holds."""
+    """Waits until ``holds()`` is true."""
     end = time.monotonic() + SECONDS
     while not holds():
-        assert time.monotonic() < end, "it never came to that"
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.01)
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and not only waits to be reaped by whoever inherited it."""
+    """Whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
