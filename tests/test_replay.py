@@ -8,52 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.program.debug_stream import ReplayLine, is_text, parse_line
-from extauth_http.protocol.packets import frame, packets
-from extauth_http.protocol.verdict import Verdict
+from extauth_http.protocol.packets import packets
 from extauth_http.replay import record
-from tests.integration.program import EXECUTABLE, auth, isuser, rest
+from tests.integration.program import EXECUTABLE, auth, rest
 from tests.integration.service import Request, Service, http
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("auth:a:h:pw", ReplayLine(b"auth:a:h:pw", None)),
-        ("  auth:a:h:pw\r\n", ReplayLine(b"auth:a:h:pw", None)),
-        ("auth:a:h:p w ", ReplayLine(b"auth:a:h:p w ", None)),
-        ("auth:a:h:pw => allow", ReplayLine(b"auth:a:h:pw", Verdict.ALLOW)),
-        ("auth:a:h:pw\t=>deny  ", ReplayLine(b"auth:a:h:pw", Verdict.DENY)),
-        ("isuser:a:h => undecided", ReplayLine(b"isuser:a:h", Verdict.UNDECIDED)),
-        ("auth:a:h:x => y => allow", ReplayLine(b"auth:a:h:x => y", Verdict.ALLOW)),
-        ("auth:a:h:# no comment", ReplayLine(b"auth:a:h:# no comment", None)),
-        ("# auth:a:h:pw", None),
-        ("  # x", None),
-        ("   ", None),
-    ],
-)
-def test_a_line_is_a_command_and_what_is_expected_of_it(
-    line: str, expected: ReplayLine | None
-) -> None:
-    assert parse_line(line) == expected
-
-
-@pytest.mark.parametrize(
-    ("beginning", "text"),
-    [
-        (b"auth:a:h:pw\n", True),
-        (b"# comment", True),
-        (b"\nauth:", True),
-        (b"isuser:a:h", True),
-        ("\ufeffauth:a".encode(), True),
-        (auth("x"), False),
-        (auth("x" * 30_000), False),
-        (isuser("u" * 9_000), False),
-        (frame(b""), False),
-    ],
-)
-def test_text_is_told_from_packets(beginning: bytes, text: bool) -> None:
-    assert is_text(beginning) is text
 
 
 def test_a_text_replay_can_be_recorded_for_any_extauth_program() -> None:
@@ -102,13 +60,22 @@ def test_debug_mode_answers_a_text_file_line_by_line(tmp_path: Path) -> None:
         ["ALLOW", "auth:alice:example.org:********"],
         ["DENY", "auth:alice:example.org:********"],
         ["ALLOW", "isuser:alice:example.org"],
-        ["DENY", "no"],
-        ["DENY", "no"],
+        ["DENY", "malformed"],
+        ["DENY", "malformed"],
     ]
     assert ["NOT AS EXPECTED" in line for line in lines] == [False, True, True, False, False]
     assert done.returncode == 0
     assert b"config_loaded" in done.stderr
     assert b"hunter2" not in done.stdout + done.stderr
+
+
+def test_a_line_that_is_not_utf_8_does_not_stop_debug_mode(tmp_path: Path) -> None:
+    with Service(by_password) as service:
+        stdin = b"auth:alice:example.org:\xff\nauth:alice:example.org:right"
+        done = run(tmp_path, "--debug", stdin=stdin, config=rest(service.url))
+    first, second = done.stdout.decode().splitlines()
+    assert "not_utf8" in first
+    assert second.startswith("ALLOW")
 
 
 def test_debug_mode_answers_packets_with_packets(tmp_path: Path) -> None:

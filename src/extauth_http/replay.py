@@ -10,15 +10,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extauth_http.program.outcome import Outcome
+from extauth_http.program.outcome import Outcome, masked_command
 from extauth_http.program.port import Port
+from extauth_http.program.replay_line import parse_line
 from extauth_http.protocol.packets import frame
 from extauth_http.protocol.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-from extauth_http.program.debug_stream import DebugStream, parse_line, shown
+from extauth_http.program.debug_stream import DebugStream
 
 
 def record(source: bytes) -> bytes:
@@ -52,9 +53,9 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
         for problem in bad.problems:
             print(f"extauth-http: {problem}", file=sys.stderr)
         return 2
-    log = Log(by_hand="debug" if debug else "error")
+    log = Log(console_level="debug" if debug else "error")
     live = LiveConfig(config, log)
-    watch = Watchdog(on_hangup=live.reload_aside)
+    watch = Watchdog(on_hangup=live.reload_in_thread)
     reader = DebugStream()
     rows: list[tuple[Outcome, Verdict | None]] = []
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -73,7 +74,7 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
         warn=lambda name, detail: log.event("warning", name, detail=detail),
         wake=watch.wake,
     )
-    live.reload_aside()
+    live.reload_in_thread()
     started = time.monotonic()
     watch.add(port)
     port.start()
@@ -119,7 +120,7 @@ def _table(rows: list[tuple[Outcome, Verdict | None]]) -> "Table":
         if expected and expected is not answer.verdict:
             verdict.append(f", expected {expected.value}", style="bold")
         table.add_row(
-            Text(shown(outcome)),
+            Text(masked_command(outcome)),
             verdict,
             Text(f"{answer.reason}: {answer.detail}" if answer.detail else answer.reason),
             str(outcome.decision.status or ""),

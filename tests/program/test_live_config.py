@@ -83,6 +83,6 @@ def test_it_is_read_at_once_where_no_thread_can_be_had_for_it(
 
     monkeypatch.setattr(threading.Thread, "start", no_thread)
     live = LiveConfig(tmp_path / "absent", log)
-    live.reload_aside()
+    live.reload_in_thread()
     decision = live.current().decide(Command(Operation.AUTH, "u", "h", "p"), 0.0, "")
     assert decision.answer.reason == "config"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.program.port import (
+    CHECK_SECONDS,
     END_SECONDS,
     GRACE_SECONDS,
-    LOOK_SECONDS,
     MAX_STUCK,
     Port,
     _end_thread,
@@ -100,7 +100,7 @@ class Running:
 
     def overdue(self) -> float:
         """The time at which what is under way is late."""
-        while (due := self.port.next_look(0.0)) in (0.05, 8.0, Fake.deadline):
+        while (due := self.port.next_check(0.0)) in (0.05, 8.0, Fake.deadline):
             time.sleep(0.001)
         return due
 
@@ -162,7 +162,7 @@ def test_a_command_whose_time_is_up_is_answered_by_the_watch_and_its_late_answer
     due = running.overdue()
     running.port.expire(due - 0.001)
     assert running.outcomes == []
-    assert running.port.next_look(due + 1) == due
+    assert running.port.next_check(due + 1) == due
     running.port.expire(due)
     running.port.expire(due)
     assert running.answer() == FAILURE
@@ -228,8 +228,8 @@ def test_a_log_that_hangs_holds_one_thread_and_not_the_packets_behind() -> None:
     due = running.overdue()
     running.port.expire(due - 0.001)
     assert not select.select([running.output], [], [], 0.05)[0]
-    assert running.port.next_look(due - 1) == due
-    assert running.port.next_look(due + 1) == due + 1 + LOOK_SECONDS
+    assert running.port.next_check(due - 1) == due
+    assert running.port.next_check(due + 1) == due + 1 + CHECK_SECONDS
     running.port.expire(due)
     assert running.answer() == FALSE
     goes_on.set()
@@ -282,7 +282,7 @@ def test_the_watch_does_not_wait_for_who_reads_the_answers() -> None:
     waiting = running.port._worker
     running.port.expire(due)
     assert running.port._worker is waiting
-    running.port.give_up()
+    running.port.abort_pending()
     while filled:
         filled -= len(os.read(running.output, filled))
     assert [running.answer(), running.answer()] == [FAILURE, TRUE]
@@ -302,8 +302,8 @@ def test_a_machine_that_has_no_thread_to_give_is_asked_again(
         patched.setattr(threading.Thread, "start", no_thread)
         running.port.expire(due)
         running.port.expire(due)
-        running.port.give_up()
-    assert running.port.next_look(100.0) == 100 + LOOK_SECONDS
+        running.port.abort_pending()
+    assert running.port.next_check(100.0) == 100 + CHECK_SECONDS
     running.port.expire(due)
     assert running.answer() == FAILURE
     running.ask("allow")
@@ -315,8 +315,8 @@ def test_a_command_under_way_is_answered_when_the_program_is_told_to_go() -> Non
     running = Running()
     running.ask("slow")
     running.overdue()
-    running.port.give_up()
-    running.port.give_up()
+    running.port.abort_pending()
+    running.port.abort_pending()
     assert running.answer() == FAILURE
     (outcome,) = running.outcomes
     assert outcome.decision == Decision(Answer(Verdict.UNDECIDED, "stopped"), "fake")
@@ -332,7 +332,7 @@ def test_a_program_that_is_told_to_go_does_not_wait_for_who_reads_the_answer() -
     os.set_blocking(running.sink, True)
     running.ask("slow")
     running.overdue()
-    running.port.give_up()
+    running.port.abort_pending()
     os.close(running.output)
 
 
@@ -346,7 +346,7 @@ def test_a_program_that_is_told_to_go_needs_no_thread_for_it(
     running.ask("slow")
     running.overdue()
     monkeypatch.setattr(threading.Thread, "start", no_thread)
-    running.port.give_up()
+    running.port.abort_pending()
     running.close()
 
 
@@ -367,7 +367,7 @@ def test_each_command_has_a_whole_deadline() -> None:
     running = Running()
     running.ask("allow", "allow")
     assert [running.answer(), running.answer()] == [TRUE, TRUE]
-    while running.port.next_look(0.0) != Fake.deadline:  # until the second is over
+    while running.port.next_check(0.0) != Fake.deadline:  # until the second is over
         time.sleep(0.001)
     before = time.monotonic()
     running.ask("slow")
@@ -485,10 +485,10 @@ def test_an_outcome_tells_what_was_asked_and_how_long_it_took() -> None:
 
 def test_an_idle_port_need_not_be_looked_at_before_a_whole_deadline_has_passed() -> None:
     running = Running()
-    assert running.port.next_look(100.0) == 108.0  # nothing was decided yet: the default
+    assert running.port.next_check(100.0) == 108.0  # nothing was decided yet: the default
     os.write(running.input, packet(Command(Operation.AUTH, "u", "h", "allow")))
     assert os.read(running.output, 100) == b"\x00\x02\x00\x01"
-    while running.port.next_look(100.0) != 100.0 + Fake.deadline:
+    while running.port.next_check(100.0) != 100.0 + Fake.deadline:
         time.sleep(0.001)
     running.run(b"", [])
 

@@ -51,7 +51,7 @@ class LiveConfig:
             due = time.monotonic() >= self._next_try
             if due or self._signature() != self._seen:
                 self.reload()
-            self._tell(self._reminder())
+            self._log_events(self._reminder())
         elif self._signature() != self._seen:
             self.reload()
         return self._decider
@@ -61,7 +61,7 @@ class LiveConfig:
         """The virtual hosts that have a backend of their own."""
         return self._decider.hosts
 
-    def reload_aside(self) -> None:
+    def reload_in_thread(self) -> None:
         """``reload`` in a thread of its own: a package that is imported by it may do anything."""
         try:
             threading.Thread(target=self.reload, name="reload", daemon=True).start()
@@ -80,7 +80,7 @@ class LiveConfig:
         finally:
             self._was_read.set()
             self._lock.release()
-        self._tell(events)  # only now: a log may hang
+        self._log_events(events)  # only now: a log may hang
 
     def _reload(self) -> list[Event]:
         self._next_try = time.monotonic() + RETRY_SECONDS
@@ -148,7 +148,7 @@ class LiveConfig:
         )
         return [("error", "config_broken", {"problems": self._problems, "detail": in_use})]
 
-    def _tell(self, events: list[Event]) -> None:
+    def _log_events(self, events: list[Event]) -> None:
         for level, name, fields in events:
             self._log.event(level, name, **fields)
 

@@ -20,11 +20,12 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Log:
-    """Where events go. With ``by_hand`` they go to standard error, for a person to read."""
+    """Where events go. With ``console_level`` they go to standard error, as text
+    for people."""
 
-    def __init__(self, by_hand: str | None = None) -> None:
-        """``by_hand`` is the level for a person at a terminal, whatever the settings say."""
-        self._by_hand = by_hand
+    def __init__(self, console_level: str | None = None) -> None:
+        """``console_level`` replaces the level, the format and the file of the settings."""
+        self._console_level = console_level
         self._sink = LogFile(None)
         self._logger: Any = None
         self._settings: LogSettings | None = None
@@ -35,8 +36,8 @@ class Log:
         if settings == self._settings:
             return
         self._settings = settings
-        if self._by_hand:
-            settings = LogSettings(level=self._by_hand, format="console")  # type: ignore[arg-type]
+        if self._console_level:
+            settings = LogSettings(level=self._console_level, format="console")  # type: ignore[arg-type]
         if settings.file != self._sink.file:
             self._sink.close()
             self._sink = LogFile(settings.file)

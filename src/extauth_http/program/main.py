@@ -19,10 +19,10 @@ def run(config: Path | None, *, debug: bool) -> None:
     Does not return: a thread that hangs in a library must not keep the process.
     """
     source, sink = take_streams()
-    log = Log(by_hand="debug" if debug else None)
+    log = Log(console_level="debug" if debug else None)
     live = LiveConfig(config, log)
-    by_hand = DebugStream() if debug else None
-    watch = Watchdog(on_hangup=live.reload_aside)
+    stream = DebugStream() if debug else None
+    watch = Watchdog(on_hangup=live.reload_in_thread)
 
     def warn(name: str, detail: str) -> None:
         live.current()  # the configuration says where the log is
@@ -32,13 +32,13 @@ def run(config: Path | None, *, debug: bool) -> None:
         source,
         sink,
         live.current,
-        reader=by_hand or PacketReader(),
-        encode=by_hand.encode if by_hand else encode,
+        reader=stream or PacketReader(),
+        encode=stream.encode if stream else encode,
         record=log.outcome,
         warn=warn,
         wake=watch.wake,
     )
-    live.reload_aside()
+    live.reload_in_thread()
     watch.add(port)
     port.start()
     watch.run()

@@ -33,6 +33,16 @@ class Outcome:
     seconds: float
 
 
+def masked_command(outcome: Outcome) -> str:
+    """Formats the command of an outcome for people, with the password masked."""
+    command = outcome.command
+    if command is None:
+        operation = outcome.operation.value if outcome.operation else "unknown operation"
+        return f"malformed packet: {outcome.size} bytes, {operation}"
+    name = f"{command.operation.value}:{command.user}:{command.host}"
+    return f"{name}:********" if command.operation.has_credential else name
+
+
 def encode(outcome: Outcome) -> bytes:
     """The 4 bytes of the reply to a packet."""
     return reply(outcome.decision.answer.verdict, outcome.operation, outcome.dialect)

@@ -29,7 +29,7 @@ GRACE_SECONDS = 0.03
 """How long after its deadline a command is answered by the watch: time for the thread that asked
 to say itself what it was waiting for."""
 
-LOOK_SECONDS = 0.05
+CHECK_SECONDS = 0.05
 """Between looks at what the watch cannot wait for in any other way."""
 
 LAST_SECONDS = 0.3
@@ -44,7 +44,7 @@ MAX_STUCK = 16
 READ_BYTES = 65_536
 
 
-class Deciding(Protocol):
+class DeciderLike(Protocol):
     """What answers commands; ``deadline`` is in seconds."""
 
     @property
@@ -95,7 +95,7 @@ class PendingPacket:
         return self._claim.locked()
 
 
-class _Abandoned(BaseException):
+class _AbandonedError(BaseException):
     """Raised in a thread that hangs, to end it where Python can."""
 
 
@@ -112,7 +112,7 @@ class Port:
         self,
         source: int,
         sink: int,
-        current: Callable[[], Deciding],
+        current: Callable[[], DeciderLike],
         *,
         reader: Reader,
         encode: Callable[[Outcome], bytes],
@@ -152,7 +152,7 @@ class Port:
     # The thread that reads, decides and answers.
 
     def _run(self, late: tuple[PendingPacket, Decision] | None) -> None:
-        with contextlib.suppress(_Abandoned):
+        with contextlib.suppress(_AbandonedError):
             if late and not self._answer(*late):
                 return
             while (packet := self._next_packet()) is not None:
@@ -183,7 +183,7 @@ class Port:
         packet = self._reader.next_packet()
         if packet is None and self._reader.leftover:
             detail = f"the input ended {self._reader.leftover} bytes into a packet"
-            _aside(lambda: self._warn("input_cut_off", detail), END_SECONDS)
+            _run_with_timeout(lambda: self._warn("input_cut_off", detail), END_SECONDS)
         return packet
 
     def _decide(self, flight: PendingPacket, packet: bytes) -> Decision:
@@ -204,7 +204,7 @@ class Port:
             flight.operation = command.operation
             flight.backend = deciding.kind(command.host)
             return deciding.decide(command, flight.due, flight.request_id)
-        except _Abandoned:
+        except _AbandonedError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, the packet gets its answer
             return Decision(
@@ -258,19 +258,19 @@ class Port:
 
     # What the watch calls, from its own thread.
 
-    def next_look(self, now: float) -> float:
+    def next_check(self, now: float) -> float:
         """The earliest time at which ``expire`` could have something to do.
 
         Where nothing is under way that is a whole deadline from now: what starts later is due
         later. So the watch sleeps through ordinary traffic, and no answer has to wake it.
         """
         if self._worker is None:
-            return now + LOOK_SECONDS
+            return now + CHECK_SECONDS
         flight = self._flight
         if flight is None:
             return now + self._deadline
         due = flight.due + GRACE_SECONDS
-        return max(due, now + LOOK_SECONDS) if flight.is_claimed else due
+        return max(due, now + CHECK_SECONDS) if flight.is_claimed else due
 
     def expire(self, now: float) -> None:
         """Leaves the thread of the command under way behind if its time is up.
@@ -301,15 +301,15 @@ class Port:
         if flight is not None and not self._reader.has_packet:
             flight.due = min(flight.due, time.monotonic() + END_SECONDS)
 
-    def give_up(self) -> None:
+    def abort_pending(self) -> None:
         """Answers the command under way, if any, with UNDECIDED: the program is told to go."""
         flight = self._flight
         if flight is not None and flight.claim():
             stopped = Decision(Answer(Verdict.UNDECIDED, "stopped"), flight.backend)
-            _aside(lambda: self._answer(flight, stopped), LAST_SECONDS)
+            _run_with_timeout(lambda: self._answer(flight, stopped), LAST_SECONDS)
 
 
-def _aside(call: Callable[[], object], seconds: float) -> None:
+def _run_with_timeout(call: Callable[[], object], seconds: float) -> None:
     """Waits so long for a call and no longer; it may hang."""
     thread = threading.Thread(target=call, daemon=True)
     with contextlib.suppress(RuntimeError):  # the machine has no thread to give
@@ -323,5 +323,5 @@ def _end_thread(thread: threading.Thread) -> None:
     # The number of a thread that has ended is soon another's.
     if thread.ident is not None and thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(_Abandoned)
+            ctypes.c_ulong(thread.ident), ctypes.py_object(_AbandonedError)
         )

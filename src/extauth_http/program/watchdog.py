@@ -16,7 +16,7 @@ from types import FrameType
 
 from extauth_http.program.port import Port
 
-ENDED_TICK = 0.05
+ENDED_CHECK_SECONDS = 0.05
 """Seconds between looks at a port whose input has ended while it is still at work: the poll would
 report that end without pause."""
 
@@ -33,7 +33,7 @@ class Watchdog:
     ) -> None:
         self._ports: dict[int, Port] = {}
         self._sinks: dict[int, Port] = {}
-        self._heard: dict[int, Callable[[], object]] = {}
+        self._readers: dict[int, Callable[[], object]] = {}
         self._on_end: dict[int, Callable[[], None]] = {}
         self._ended: set[int] = set()
         self._finishes = False
@@ -47,14 +47,14 @@ class Watchdog:
             os.set_blocking(end, False)
         self._poll.register(self._wake_read, select.POLLIN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._told_to_stop)
-        signal.signal(signal.SIGINT, self._told_to_stop)
-        signal.signal(signal.SIGHUP, self._told_to_reload)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, self._on_sigterm)
+        signal.signal(signal.SIGHUP, self._on_sighup)
 
-    def _told_to_stop(self, _: int, __: FrameType | None) -> None:
+    def _on_sigterm(self, _: int, __: FrameType | None) -> None:
         self._stop = True
 
-    def _told_to_reload(self, _: int, __: FrameType | None) -> None:
+    def _on_sighup(self, _: int, __: FrameType | None) -> None:
         self._hangup = True
 
     def add(self, port: Port, on_end: Callable[[], None] | None = None) -> None:
@@ -68,17 +68,17 @@ class Watchdog:
             self._sinks[port.sink] = port
             self._poll.register(port.sink, 0)
 
-    def hear(self, descriptor: int, call: Callable[[], object]) -> None:
+    def add_reader(self, descriptor: int, call: Callable[[], object]) -> None:
         """Calls whenever a descriptor can be read; so long the watch goes on without ports too."""
-        self._heard[descriptor] = call
+        self._readers[descriptor] = call
         self._poll.register(descriptor, select.POLLIN)
 
     def finish(self) -> None:
         """Goes on until the ports that there are have ended by themselves: hears nothing else,
         and does not hurry a command because its input has ended."""
-        for descriptor in (*self._heard, *(self._ports.keys() - self._ended)):
+        for descriptor in (*self._readers, *(self._ports.keys() - self._ended)):
             self._poll.unregister(descriptor)
-        self._heard.clear()
+        self._readers.clear()
         self._ended.clear()
         self._finishes = True
 
@@ -90,7 +90,7 @@ class Watchdog:
     def run(self) -> None:
         """Returns when there is nothing to watch any more, or on SIGTERM or SIGINT; then each
         packet that was being asked has its answer."""
-        while self._ports or self._heard:
+        while self._ports or self._readers:
             if self._stop:
                 if self._on_stop is None:
                     break
@@ -110,13 +110,13 @@ class Watchdog:
                 if port.has_ended:
                     self._forget(port)
         for port in self._ports.values():
-            port.give_up()
+            port.abort_pending()
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        looks = [port.next_look(now) for port in self._ports.values()]
+        looks = [port.next_check(now) for port in self._ports.values()]
         if self._ended:
-            looks.append(now + ENDED_TICK)
+            looks.append(now + ENDED_CHECK_SECONDS)
         left = max(0.0, min(looks) - now) * 1000 if looks else None
         for descriptor, _ in self._poll.poll(left):
             self._see(descriptor)
@@ -124,11 +124,11 @@ class Watchdog:
     def _see(self, descriptor: int) -> None:
         if descriptor == self._wake_read:
             os.read(descriptor, 4096)
-        elif descriptor in self._heard:
-            self._heard[descriptor]()
+        elif descriptor in self._readers:
+            self._readers[descriptor]()
         elif descriptor in self._sinks:  # nobody can read an answer any more
             port = self._sinks[descriptor]
-            port.give_up()
+            port.abort_pending()
             self._forget(port)
         elif descriptor in self._ports and descriptor not in self._ended:
             self._ended.add(descriptor)

@@ -48,9 +48,9 @@ class Worker:
         self._live = LiveConfig(config, self._log)
         self._connections: dict[int, socket.socket] = {}
         self._is_finishing = False
-        self._watchdog = Watchdog(on_hangup=self._live.reload_aside, on_stop=self.finish)
-        self._watchdog.hear(listening.fileno(), self._accept)
-        self._watchdog.hear(parent_pipe, self.finish)
+        self._watchdog = Watchdog(on_hangup=self._live.reload_in_thread, on_stop=self.finish)
+        self._watchdog.add_reader(listening.fileno(), self._accept)
+        self._watchdog.add_reader(parent_pipe, self.finish)
 
     def run(self) -> None:
         """Answers packets until SIGTERM, SIGINT or the end of the supervisor.
