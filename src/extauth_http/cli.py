@@ -206,9 +206,9 @@ def _add_check(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from extauth_http.check.command import ArgumentError, Question, check
+    from extauth_http.check.command import ArgumentError, CheckOptions, check
 
-    question = Question(
+    options = CheckOptions(
         config=arguments.config,
         ejabberd_yml=arguments.ejabberd_yml,
         run_as=arguments.run_as,
@@ -218,7 +218,7 @@ def _check(arguments: argparse.Namespace) -> int:
         as_json=arguments.json,
     )
     try:
-        return check(question)
+        return check(options)
     except ArgumentError as error:
         return _fail(str(error))
 

@@ -339,7 +339,7 @@ def _read(file: Path) -> str:
 
 
 def seen_by(account: Account, yml: Path) -> list[Finding]:
-    question = run.Question(
+    options = run.CheckOptions(
         config=None,
         ejabberd_yml=yml,
         run_as=None,
@@ -348,7 +348,7 @@ def seen_by(account: Account, yml: Path) -> list[Finding]:
         api=None,
         as_json=False,
     )
-    sections = run._Check(question, account, None, None).sections()
+    sections = run._Check(options, account, None, None).sections()
     return [each for _, some in sections for each in some]
 
 

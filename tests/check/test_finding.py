@@ -7,17 +7,17 @@ from types import ModuleType
 import pytest
 
 from extauth_http.check import command
-from extauth_http.check.configuration import findings as configuration
+from extauth_http.check.configuration import file as configuration
 from extauth_http.check.ejabberd_yml import pool_size
 from extauth_http.check.live_server import findings as live_server
-from extauth_http.check.program import findings as program
+from extauth_http.check.program import probe as program
 from extauth_http.check.program import systemd_sandbox
-from extauth_http.check.service import findings as service
+from extauth_http.check.service import probe as service
 from extauth_http.check.service import reachability
 from tests.check.findings import known
 
 # Those about ejabberd.yml have files: ejabberd_yml/test_rules.py.
-TESTED_WITH = {reachability: "service/test_findings.py"}
+TESTED_WITH = {reachability: "service/test_probe.py"}
 MODULES = [
     command,
     configuration,

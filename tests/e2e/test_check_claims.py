@@ -18,8 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
-from extauth_http.check.ejabberd_yml.values import EjabberdYmlError
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
+from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Level
 from tests.check.ejabberd_yml.test_rules import by_id, findings
 from tests.check.ejabberd_yml.test_whole_files import TO_CHANGE

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from extauth_http.backends.oauth import OAuthSettings, Provider
 from extauth_http.backends.token import TokenBackend, claims_of
+from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.endpoint import Url
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command
-from extauth_http.protocol.preparation import fill_pattern
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 

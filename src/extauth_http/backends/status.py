@@ -7,10 +7,10 @@ from typing import ClassVar, Literal, Self
 from pydantic import model_validator
 
 from extauth_http.backends.token import BEARER, TokenBackend, TokenSettings
+from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.endpoint import Url
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command
-from extauth_http.protocol.preparation import fill_pattern
 from extauth_http.protocol.verdict import Answer, Verdict
 
 

@@ -12,10 +12,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from extauth_http.backends.base import Backend
 from extauth_http.backends.registry import backend_class, backend_of_kind
+from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.backend import BackendSettings
 from extauth_http.http.client import ConnectionPool, HttpClient
 from extauth_http.protocol.command import Command
-from extauth_http.protocol.preparation import fill_pattern, nodeprep
+from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")

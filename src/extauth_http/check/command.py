@@ -11,20 +11,20 @@ from pathlib import Path
 
 from extauth_http.check import report
 from extauth_http.check.account import Account, AccountNotFoundError
-from extauth_http.check.configuration import findings as own_config
+from extauth_http.check.configuration import file as own_config
 from extauth_http.check.ejabberd_yml import login_rules as ejabberd_rules
 from extauth_http.check.ejabberd_yml import other_logins as ways_in
 from extauth_http.check.ejabberd_yml import pool_size as pool
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
-from extauth_http.check.ejabberd_yml.values import EjabberdYmlError
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
+from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.live_server import findings as running
 from extauth_http.check.login import Login, LoginArgumentError, read_login
 from extauth_http.check.program import command_line as named
 from extauth_http.check.program import systemd_sandbox as hidden
-from extauth_http.check.program.findings import watch
+from extauth_http.check.program.probe import watch
 from extauth_http.check.program.process import children, end_children
-from extauth_http.check.service import findings as backend
+from extauth_http.check.service import probe as backend
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.loader import config_file
 from extauth_http.protocol.replies import Dialect
@@ -39,7 +39,7 @@ class ArgumentError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CheckOptions:
     """What to check; see ``extauth-http check --help``."""
 
     config: Path | None
@@ -51,7 +51,7 @@ class Question:
     as_json: bool
 
 
-def check(question: Question) -> int:
+def check(options: CheckOptions) -> int:
     """Prints what it finds and gives the exit code. Raises BadArgument.
 
     Told to go, it first ends what it started, a program of which it only just was about to hear
@@ -61,26 +61,26 @@ def check(question: Question) -> int:
     for number in TOLD_TO_GO:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
-        return _run(question)
+        return _run(options)
     finally:
         for number in TOLD_TO_GO:
             signal.signal(number, signal.SIG_IGN)
         end_children(others)
 
 
-def _run(question: Question) -> int:
+def _run(options: CheckOptions) -> int:
     try:
-        account = Account(question.run_as)
-        url = Endpoint.parse(question.api) if question.api else None
-        login = read_login(question.user) if question.user else None
+        account = Account(options.run_as)
+        url = Endpoint.parse(options.api) if options.api else None
+        login = read_login(options.user) if options.user else None
     except AccountNotFoundError as why:
         raise ArgumentError(f"--run-as: {why}") from None
     except ValueError as why:
         raise ArgumentError(f"--api: {why}") from None
     except LoginArgumentError as why:
         raise ArgumentError(str(why)) from None
-    sections = _Check(question, account, url, login).sections()
-    if not question.as_json:
+    sections = _Check(options, account, url, login).sections()
+    if not options.as_json:
         return int(report.show(sections))
     with redirect_stdout(sys.stderr):  # a backend of a package of its own may print
         text, level = report.as_json(sections)
@@ -93,7 +93,7 @@ def _run(question: Question) -> int:
 
 @dataclass(slots=True)
 class _Check:
-    question: Question
+    options: CheckOptions
     account: Account
     url: Endpoint | None
     login: Login | None
@@ -108,7 +108,7 @@ class _Check:
             )
             yield "The account", [warning("account-guessed", said)]
         yml = None
-        file = self.question.ejabberd_yml
+        file = self.options.ejabberd_yml
         if file:
             try:
                 yml = EjabberdYml(file)
@@ -147,11 +147,11 @@ class _Check:
                 if problem and option:
                     found.append(replace(problem, where=option.value.where, place=option.place))
                 asked.setdefault(file, []).append(host)
-        if self.question.config or not yml:
-            asked = {self.question.config: [host for hosts in asked.values() for host in hosts]}
+        if self.options.config or not yml:
+            asked = {self.options.config: [host for hosts in asked.values() for host in hosts]}
         yield "What ejabberd.yml names", found
         for file, hosts in asked.items():
-            for_ejabberd = bool(self.question.ejabberd_yml or self.url)
+            for_ejabberd = bool(self.options.ejabberd_yml or self.url)
             settings, of_file = own_config.findings(file, reader, for_ejabberd=for_ejabberd)
             yield "The configuration of extauth-http", of_file
             if settings:
@@ -161,13 +161,13 @@ class _Check:
                 yield "The service", list(backend.findings(settings, hosts, login))
 
     def _has_no_config(self) -> bool:
-        file = config_file(self.question.config)
+        file = config_file(self.options.config)
         return bool(file and not os.path.exists(file))  # noqa: PTH110 - it may be in a closed folder
 
     def _file_of(self, line: str | None, host: str) -> tuple[Path | None, Finding | None]:
         """The configuration of a host's program, and how it is not the one that is looked at."""
         file = named.config_in(line) if line else None
-        chosen = self.question.config
+        chosen = self.options.config
         if line is None or named.is_relay(line):
             return chosen, None
         if file and not file.is_absolute():
@@ -210,7 +210,7 @@ class _Check:
                 seen = watch(line, host, self.account, self.login)
                 found += seen.findings
                 if seen.latency:
-                    found += pool.of_host(yml, host, seen.latency, self.question.clients)
+                    found += pool.of_host(yml, host, seen.latency, self.options.clients)
             yield f"Virtual host {host}", found
         rest = [*ejabberd_rules.of_all(yml), *ways_in.of_listeners(yml)]
         if started and not self.account.can_become:
@@ -227,7 +227,7 @@ class _Check:
         """The ``extauth_program`` line that starts this very program."""
         this = Path(sys.argv[0])
         words = [str(this.absolute() if this.name == "extauth-http" else USUAL_PROGRAM)]
-        config = config_file(self.question.config)
+        config = config_file(self.options.config)
         if config:
             words += ["--config", str(config.absolute())]
         return shlex.join(words)

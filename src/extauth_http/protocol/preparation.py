@@ -25,9 +25,3 @@ def _mapped(letter: str) -> str:
         return ""
     # The table B.2 of Python's own module follows the newest Unicode.
     return letter if stringprep.in_table_a1(letter) else stringprep.map_table_b2(letter)
-
-
-def fill_pattern(pattern: str, user: str, host: str) -> str:
-    """``{user}`` and ``{host}`` in a pattern, each where the pattern itself has it."""
-    named = {"{user}": user, "{host}": host}
-    return re.sub(r"\{user\}|\{host\}", lambda found: named[found[0]], pattern)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from extauth_http.check.ejabberd_yml import other_logins as ways_in
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 
 C2S = {"port": 5222, "module": "ejabberd_c2s"}
 HTTP = {"port": 5280, "module": "ejabberd_http"}

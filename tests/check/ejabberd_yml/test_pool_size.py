@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from extauth_http.check.ejabberd_yml import pool_size as pool
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from extauth_http.check.ejabberd_yml import login_rules as ejabberd_rules
 from extauth_http.check.ejabberd_yml import other_logins as ways_in
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, Level
 from tests.check.findings import known
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from extauth_http.check.account import Account
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding
 from extauth_http.check.live_server import findings as running
 from extauth_http.check.login import Login

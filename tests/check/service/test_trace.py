@@ -9,7 +9,7 @@ import pytest
 
 from extauth_http.check.login import Login
 from extauth_http.check.report import as_json
-from extauth_http.check.service import findings as backend
+from extauth_http.check.service import probe as backend
 from extauth_http.check.service.trace import TracedRequest, TracingPool
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 
-from extauth_http.check.ejabberd_yml.reader import WORKING_DIRECTORY, EjabberdYml, Option
-from extauth_http.check.ejabberd_yml.values import Value
+from extauth_http.check.ejabberd_yml.parser import WORKING_DIRECTORY, EjabberdYml, Option
+from extauth_http.check.ejabberd_yml.yaml_values import Value
 from extauth_http.check.finding import Finding, broken, good, warning
 
 OTHER_METHODS = {

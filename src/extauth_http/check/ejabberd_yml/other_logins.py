@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
-from extauth_http.check.ejabberd_yml.values import Value
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
+from extauth_http.check.ejabberd_yml.yaml_values import Value
 from extauth_http.check.finding import Finding, good, warning
 
 HTTP_LOGINS = ("ejabberd_http_ws", "mod_bosh", "mod_mqtt")

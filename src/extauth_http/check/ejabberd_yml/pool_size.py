@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 from extauth_http.check.ejabberd_yml.login_rules import pool_size_of
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, good, warning
 
 GIVES_UP = 30.0

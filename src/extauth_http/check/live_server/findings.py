@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from extauth_http.check.account import Account
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml
-from extauth_http.check.ejabberd_yml.values import EjabberdYmlError
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml
+from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login
 from extauth_http.config.backend import BackendSettings

@@ -10,8 +10,8 @@ import pytest
 
 from extauth_http.check.account import Account
 from extauth_http.check.login import Login
-from extauth_http.check.program import findings as as_ejabberd_starts_it
-from extauth_http.check.program.findings import Seen, watch
+from extauth_http.check.program import probe as as_ejabberd_starts_it
+from extauth_http.check.program.probe import Seen, watch
 from tests.credentials import PASSWORD, shown
 
 ANSWERING = """

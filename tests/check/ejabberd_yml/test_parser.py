@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.check.ejabberd_yml.reader import EjabberdYml, Option
-from extauth_http.check.ejabberd_yml.values import EjabberdYmlError
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
+from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 
 
 def read(folder: Path, text: str, **included: str) -> EjabberdYml:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from extauth_http.check.account import Account
-from extauth_http.check.configuration import findings as own_config
+from extauth_http.check.configuration import file as own_config
 from extauth_http.check.finding import Finding, Level
 from tests.check.findings import bad, ids, one
 

@@ -12,7 +12,7 @@ import trustme
 
 from extauth_http.check.finding import Finding, Level
 from extauth_http.check.login import Login
-from extauth_http.check.service import findings as backend
+from extauth_http.check.service import probe as backend
 from extauth_http.check.service import reachability as reached
 from tests.check.findings import bad, ids, one
 from tests.credentials import PASSWORD, shown

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extauth_http.check.ejabberd_yml.values import EjabberdYmlError as BadYml
-from extauth_http.check.ejabberd_yml.values import Options, read, together
-from extauth_http.check.ejabberd_yml.values import Value as Value
+from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError as BadYml
+from extauth_http.check.ejabberd_yml.yaml_values import Options, read, together
+from extauth_http.check.ejabberd_yml.yaml_values import Value as Value
 from extauth_http.protocol.preparation import nodeprep
 
 MAX_DEPTH = 20

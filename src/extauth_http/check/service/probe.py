@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
-from extauth_http.check.configuration.findings import SMALLEST
+from extauth_http.check.configuration.file import SMALLEST
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login
 from extauth_http.check.service.reachability import reach
