@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Level
-from tests.check.ejabberd_yml.test_rules import by_id, findings
+from tests.check.ejabberd_yml.files import all_findings, findings_by_id
 from tests.check.ejabberd_yml.test_whole_files import TO_CHANGE
 from tests.e2e.ejabberd import MODULES, ROOT, Ejabberd, ebin, free_ports
 from tests.e2e.fast import FastClient
@@ -76,7 +76,7 @@ def reading(server: Ejabberd, folder: Path) -> Path:
 
 
 def test_the_example_that_ejabberd_ships_needs_four_changes() -> None:
-    found = {(each.host, each.id) for each in findings(STOCK) if each.level is not Level.GOOD}
+    found = {(each.host, each.id) for each in all_findings(STOCK) if each.level is not Level.GOOD}
     assert found == {(host, name) for host, name, _ in TO_CHANGE["as-shipped"]}
 
 
@@ -111,7 +111,7 @@ def test_mechanisms_are_offered_as_check_says(tmp_path: Path, asked: Asked) -> N
         assert {host: mechanisms(server.c2s_port, host) for host in OFFERED} == {
             host: offered for host, (_, offered) in OFFERED.items()
         }
-    found = {(each.host, each.id) for each in findings(reading(server, tmp_path))}
+    found = {(each.host, each.id) for each in all_findings(reading(server, tmp_path))}
     assert found >= {
         ("scram-format.org", "scram-format"),
         ("beside.org", "auth-method-beside"),
@@ -140,11 +140,11 @@ def test_stored_password_types_hide_plain_and_offer_scram_that_lets_nobody_in(
                 assert "SCRAM-SHA-256" in stream.mechanisms
                 first = b"n,,n=alice,r=0123456789abcdef"
                 assert stream.answer("SCRAM-SHA-256", first) == "failure"
-    assert by_id(reading(server, tmp_path)).keys() >= {"plain-hidden", "scram-types"}
+    assert findings_by_id(reading(server, tmp_path)).keys() >= {"plain-hidden", "scram-types"}
     server = Ejabberd(asked.line, options={"host_config": {"example.org": hidden}})
     with server:
         assert mechanisms(server.c2s_port, "example.org") == {"PLAIN", "X-OAUTH2"}
-    assert "plain-hidden" not in by_id(reading(server, tmp_path))
+    assert "plain-hidden" not in findings_by_id(reading(server, tmp_path))
 
 
 def test_a_hosts_own_modules_take_the_place_of_all_and_appended_ones_are_added(
@@ -185,7 +185,7 @@ def test_the_cache_is_on_as_check_says(
             assert server.check_password("alice", "example.org", "good")
     asked_for = [each for each in asked.since() if each.startswith("auth:")]
     assert (len(asked_for) == 2) == twice
-    assert ("cache-off" in by_id(reading(server, tmp_path))) == twice
+    assert ("cache-off" in findings_by_id(reading(server, tmp_path))) == twice
 
 
 TAKEN = """
@@ -343,10 +343,12 @@ def test_listeners_take_plain_without_tls_as_check_says(
         assert "PLAIN" in httpx.post(url, content=opening, trust_env=False).text
     for listener in server.config["listen"]:
         listener["ip"] = "::"  # what is on loopback is nobody's concern
-    found = {each.id for each in findings(reading(server, tmp_path)) if "listener" in each.id}
+    found = {each.id for each in all_findings(reading(server, tmp_path)) if "listener" in each.id}
     assert found == {"listener-plain", "listener-http"}
     named = [
-        each.place for each in findings(reading(server, tmp_path)) if each.id == "listener-plain"
+        each.place
+        for each in all_findings(reading(server, tmp_path))
+        if each.id == "listener-plain"
     ]
     assert named == [("listen", 0), ("listen", 2), ("listen", 3), ("listen", 4)]
 
@@ -366,7 +368,7 @@ def test_a_certificate_lets_in_whom_the_program_never_heard_of(
             answer = stream.answer("EXTERNAL", b"")
     assert answer == ("failure" if disabled else "success")
     assert asked.since() == []
-    assert ("client-certificates" in by_id(reading(server, tmp_path))) != disabled
+    assert ("client-certificates" in findings_by_id(reading(server, tmp_path))) != disabled
 
 
 @pytest.mark.skipif(not TOKENS.exists(), reason="this ejabberd has no mod_auth_fast")
@@ -397,7 +399,7 @@ def test_a_fast_token_is_taken_without_asking_and_renewed_with_itself(
         assert asked.since() == []
         server.api("change_password", user="alice", host="example.org", newpass="new")
         assert bool(log_in(renewed)) == (VERSION < (26, 7))
-    assert "mod-auth-fast" in by_id(reading(server, tmp_path))
+    assert "mod-auth-fast" in findings_by_id(reading(server, tmp_path))
 
 
 def mqtt_connects(port: int, user: str, *, password: str = "", token: str = "") -> bool:
@@ -447,7 +449,7 @@ def test_an_oauth_token_is_taken_without_asking_and_over_mqtt_always(
         },
     ):
         server.config["listen"].append({"ip": "127.0.0.1", **listener})
-    found = by_id(reading(server, tmp_path))
+    found = findings_by_id(reading(server, tmp_path))
     assert found.keys() >= {"oauth", "oauth-mqtt"}
     server.config |= {
         "hosts": ["example.org", "open.org"],

@@ -12,9 +12,15 @@ from pathlib import Path
 from extauth_http.check import report
 from extauth_http.check.account import Account, AccountNotFoundError
 from extauth_http.check.configuration import file as own_config
-from extauth_http.check.ejabberd_yml import login_rules as ejabberd_rules
-from extauth_http.check.ejabberd_yml import other_logins as ways_in
-from extauth_http.check.ejabberd_yml import pool_size as pool
+from extauth_http.check.ejabberd_yml import (
+    authentication,
+    global_options,
+    host_options,
+    listeners,
+    login_bypasses,
+    pool_size,
+    sasl_mechanisms,
+)
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
@@ -113,7 +119,7 @@ class _Check:
             try:
                 yml = EjabberdYml(file)
             except EjabberdYmlError as bad:
-                said = f"ejabberd would not start with this: {bad.why}"
+                said = f"ejabberd does not start with this file: {bad.reason}"
                 yield str(file), [broken("ejabberd-yml", said, where=bad.where)]
         yield from self._of_program(yml)
         if yml:
@@ -127,7 +133,7 @@ class _Check:
         none where ejabberd.yml names other programs only."""
         asked: dict[Path | None, list[str]] = {}
         found: list[Finding] = []
-        lines = {host: ejabberd_rules.program_of(yml, host) for host in yml.hosts} if yml else {}
+        lines = {host: host_options.extauth_program(yml, host) for host in yml.hosts} if yml else {}
         # Before relays the configuration is serve's, who may be another account, and should be.
         of_service = bool(lines) and all(line and named.is_relay(line) for line in lines.values())
         reader = None if of_service else self.account
@@ -174,7 +180,7 @@ class _Check:
             found = warning(
                 "config-relative",
                 f"extauth_program names {file}, which depends on the folder that ejabberd is in",
-                line=ejabberd_rules.program_line(named.with_config(line, file)),
+                line=host_options.extauth_program_yaml(named.with_config(line, file)),
                 host=host,
             )
             return Path("/") / file, found
@@ -183,7 +189,7 @@ class _Check:
             found = warning(
                 "config-other",
                 f"extauth_program uses {used}, and not {chosen}, which is looked at here",
-                line=ejabberd_rules.program_line(named.with_config(line, chosen)),
+                line=host_options.extauth_program_yaml(named.with_config(line, chosen)),
                 host=host,
             )
             return file, found
@@ -196,10 +202,11 @@ class _Check:
             yield "The user", [broken("user-host", said, line=f"hosts: [{', '.join(hosts)}]")]
         started = False
         for host in yml.hosts:
-            found = [*ejabberd_rules.of_host(yml, host, self._suggested())]
-            found += ways_in.of_host(yml, host)
-            line = ejabberd_rules.program_of(yml, host)
-            if line and ejabberd_rules.is_external(yml, host):
+            found = [*authentication.findings(yml, host, self._suggested())]
+            found += sasl_mechanisms.findings(yml, host)
+            found += login_bypasses.findings(yml, host)
+            line = host_options.extauth_program(yml, host)
+            if line and host_options.uses_external(yml, host):
                 started = True
                 if not named.is_ours(line):
                     said = (
@@ -210,9 +217,9 @@ class _Check:
                 seen = watch(line, host, self.account, self.login)
                 found += seen.findings
                 if seen.latency:
-                    found += pool.of_host(yml, host, seen.latency, self.options.clients)
+                    found += pool_size.findings(yml, host, seen.latency, self.options.clients)
             yield f"Virtual host {host}", found
-        rest = [*ejabberd_rules.of_all(yml), *ways_in.of_listeners(yml)]
+        rest = [*global_options.findings(yml), *listeners.findings(yml)]
         if started and not self.account.can_become:
             rest.append(
                 warning(

@@ -1,11 +1,12 @@
-"""What was found, how bad it is, and the line that mends it."""
+"""The result of one check: how severe it is and the line that fixes it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypedDict, Unpack
 
 
 class Level(IntEnum):
-    """How bad it is; the worst one is the exit code."""
+    """How severe a finding is. The highest one is the exit code of ``check``."""
 
     GOOD = 0
     WARNING = 1
@@ -13,16 +14,18 @@ class Level(IntEnum):
 
     @property
     def mark(self) -> str:
+        """The character at the beginning of its line in the report."""
         return "✔!✘"[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the list.
+    """One line of the report.
 
-    ``id`` is a stable word. ``line`` is YAML or TOML to be copied; ``place`` is where it belongs,
-    as keys and list indexes from the top of the file, and ``where`` the file and line that it
-    takes the place of. ``host`` is the virtual host that it was found for, empty for all.
+    ``id`` is a word that operators may rely on. ``line`` is YAML, TOML or a command to copy.
+    ``place`` is where a line of YAML belongs: keys and list indexes from the top of ejabberd.yml.
+    ``where`` is FILE:LINE of the text that it replaces. ``host`` is the virtual host, empty for
+    all of them.
     """
 
     id: str
@@ -32,16 +35,36 @@ class Finding:
     place: tuple[str | int, ...] = ()
     where: str = ""
     host: str = ""
-    details: tuple[str, ...] = field(default=())
+    details: tuple[str, ...] = ()
 
 
-def good(identity: str, found: str, **more: object) -> Finding:
-    return Finding(identity, Level.GOOD, found, **more)  # type: ignore[arg-type]
+class Position(TypedDict, total=False):
+    """Where in ejabberd.yml a finding belongs; see Finding."""
+
+    place: tuple[str | int, ...]
+    where: str
 
 
-def warning(identity: str, found: str, **more: object) -> Finding:
-    return Finding(identity, Level.WARNING, found, **more)  # type: ignore[arg-type]
+class Correction(Position, total=False):
+    """What to change there; see Finding."""
+
+    line: str
+    details: tuple[str, ...]
 
 
-def broken(identity: str, found: str, **more: object) -> Finding:
-    return Finding(identity, Level.BROKEN, found, **more)  # type: ignore[arg-type]
+class Fields(Correction, total=False):
+    """All optional fields of a finding."""
+
+    host: str
+
+
+def good(identity: str, found: str, **fields: Unpack[Fields]) -> Finding:
+    return Finding(identity, Level.GOOD, found, **fields)
+
+
+def warning(identity: str, found: str, **fields: Unpack[Fields]) -> Finding:
+    return Finding(identity, Level.WARNING, found, **fields)
+
+
+def broken(identity: str, found: str, **fields: Unpack[Fields]) -> Finding:
+    return Finding(identity, Level.BROKEN, found, **fields)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from extauth_http.check.ejabberd_yml import pool_size as pool
+from extauth_http.check.ejabberd_yml import pool_size
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding
 
@@ -18,21 +18,21 @@ def found(folder: Path, size: int | None, latency: float, clients: int | None) -
         options["extauth_pool_size"] = size
     file = folder / "ejabberd.yml"
     file.write_text(yaml.safe_dump(options))
-    (only,) = pool.of_host(EjabberdYml(file), "a.org", latency, clients)
+    (only,) = pool_size.findings(EjabberdYml(file), "a.org", latency, clients)
     return only
 
 
 RATES = [
-    # size, seconds an answer, what is said
-    (8, 0.1, "at 100 ms an answer that is 80 logins a second"),
-    (1, 0.0004, "at 0.4 ms an answer that is 2500 logins a second"),
-    (1, 0.1003, "at 100 ms an answer that is 9.9 logins a second"),
-    (3, 0.301, "at 301 ms an answer that is 9.9 logins a second"),
-    (1, 8.0, "at 8000 ms an answer that is 0.1 logins a second"),
+    # size, seconds per login, part of the text
+    (8, 0.1, "at 100 ms per login this allows 80 logins per second"),
+    (1, 0.0004, "at 0.4 ms per login this allows 2500 logins per second"),
+    (1, 0.1003, "at 100 ms per login this allows 9.9 logins per second"),
+    (3, 0.301, "at 301 ms per login this allows 9.9 logins per second"),
+    (1, 8.0, "at 8000 ms per login this allows 0.1 logins per second"),
 ]
 
 STORMS = [
-    # size, seconds an answer, clients, seconds they need, refused, size that would do
+    # size, seconds per login, clients, seconds until all are logged in, refused, sufficient size
     (2, 0.1, 100, "5.0", None, None),
     (2, 0.1, 300, "15.0", None, None),
     (2, 0.1, 301, "15.1", None, 3),
@@ -54,10 +54,12 @@ def test_a_storm_lasts_clients_times_latency_over_size(
     enough: int | None,
 ) -> None:
     said = found(tmp_path, size, latency, clients)
-    assert f"{clients} clients that come back at once are in after {seconds} s" in said.found
+    assert f"{clients} clients that reconnect at once are logged in after {seconds} s" in said.found
     assert said.id == ("pool-too-small" if enough else "pool")
     assert said.line == (f"extauth_pool_size: {enough}" if enough else "")
-    late = re.search(r"wait more than 30 s, (\d+) of them", said.found)
+    late = re.search(
+        r"ejabberd refuses (\d+) of them, because they wait more than 30 s", said.found
+    )
     assert (int(late[1]) if late else None) == refused
     if enough:
         assert found(tmp_path, enough, latency, clients).id == "pool"
@@ -73,4 +75,4 @@ def test_the_rate_is_size_over_latency_and_never_rounded_up(
 
 def test_without_a_size_there_is_a_member_for_each_core(tmp_path: Path) -> None:
     said = found(tmp_path, None, 0.1, None).found
-    assert said.startswith(f"extauth_pool_size is {os.cpu_count()}, one a CPU core: ")
+    assert said.startswith(f"extauth_pool_size is {os.cpu_count()}, one per CPU core: ")

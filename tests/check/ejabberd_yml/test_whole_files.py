@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from extauth_http.check.finding import Level
-from tests.check.ejabberd_yml.test_rules import findings
+from tests.check.ejabberd_yml.files import all_findings
 
 FOLDER = Path(__file__).parent / "whole_files"
 
@@ -53,7 +53,7 @@ def test_every_file_is_listed() -> None:
 def test_what_is_to_be_changed_is_found_and_nothing_else(name: str) -> None:
     found = {
         (each.host, each.id, each.place)
-        for each in findings(FOLDER / f"{name}.yml")
+        for each in all_findings(FOLDER / f"{name}.yml")
         if each.level is not Level.GOOD
     }
     assert found == TO_CHANGE[name]

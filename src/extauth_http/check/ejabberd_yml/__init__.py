@@ -1,1 +1,1 @@
-"""``ejabberd.yml`` as ejabberd reads it, and findings about it."""
+"""``ejabberd.yml``: parsed as ejabberd parses it, and findings about its options."""

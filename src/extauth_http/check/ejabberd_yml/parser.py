@@ -1,48 +1,43 @@
-"""ejabberd.yml as ejabberd reads it, with its included files, macros and virtual hosts.
+"""Parses ejabberd.yml as ejabberd does, with its included files, macros and virtual hosts.
 
-The rules, as seen on ejabberd 23.01, 24.12 and 26.07:
+Rules, verified on ejabberd 23.01, 24.12 and 26.07:
 
-- An option may stand once only; but mappings and lists that stand twice are put together, within
-  a file as well as with those of an included one. A relative name of an included file is looked for
-  in ejabberd's working directory, whichever file it stands in.
-- ``hosts`` is a list, in which no name stands twice; names are compared as XMPP does, also where
-  ``host_config`` has two spellings of one.
-- ``host_config`` takes an option's place for that host, the whole of ``modules`` too.
-  ``append_host_config`` adds to what the host has: lists and mappings are joined, texts are put
-  one behind the other, and with a boolean or a number ejabberd does not start.
-- A macro or keyword counts wherever a value is, not for a key or the name of an included file;
-  within a longer text it is ``@NAME@`` (not yet on 23.01). A host's own ``define_keyword`` changes
-  nothing about ``extauth_program``.
+- ``hosts`` is a list without duplicates. ejabberd compares the names after nodeprep, also those in
+  ``host_config``.
+- ``host_config`` replaces an option for its host, also the whole of ``modules``.
+- ``append_host_config`` adds to what the host has: it merges lists and mappings and concatenates
+  texts. ejabberd does not start if it contains a boolean or a number.
+
+yaml_values.py has the rules for YAML, included_files.py and macros.py those for the whole file.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError as BadYml
-from extauth_http.check.ejabberd_yml.yaml_values import Options, read, together
-from extauth_http.check.ejabberd_yml.yaml_values import Value as Value
+from extauth_http.check.ejabberd_yml.included_files import read_with_includes, with_absolute_paths
+from extauth_http.check.ejabberd_yml.macros import substitute
+from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError, Options, Value, merge
 from extauth_http.protocol.preparation import nodeprep
 
-MAX_DEPTH = 20
 MAX_HOST_BYTES = 1023
-WORKING_DIRECTORY = Path("/var/lib/ejabberd")
-"""Where ``ejabberdctl`` starts ejabberd: its spool directory."""
+"""RFC 7622 section 3.2."""
 
-WORDS = ("auth_method", "disable_sasl_mechanisms")
-"""Lists for which one word stands for a list of one."""
+WORD_LISTS = ("auth_method", "disable_sasl_mechanisms")
+"""Options for which ejabberd accepts a single word instead of a list of one."""
 
-FLAGS = ("auth_use_cache", "use_cache")
-LISTENER_FLAGS = ("starttls", "starttls_required", "tls", "tls_verify")
+BOOLEANS = ("auth_use_cache", "use_cache")
+LISTENER_BOOLEANS = ("starttls", "starttls_required", "tls", "tls_verify")
 POOL_SIZES = ("extauth_pool_size", "extauth_instances")
 MAPPINGS = ("define_macro", "host_config", "append_host_config", "modules")
+HOST_MAPPINGS = ("host_config", "append_host_config")
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option as one host has it, and where it belongs: at the top or in the host's own part."""
+    """An option of one host. ``place`` is empty at the top of the file, else the mapping and the
+    host, such as ``("host_config", "example.org")``."""
 
     value: Value
     place: tuple[str, ...]
@@ -53,49 +48,44 @@ class Option:
 
 
 class EjabberdYml:
-    """One configuration. Raises BadYml for what ejabberd would not start with.
+    """One configuration. The constructor raises EjabberdYmlError if ejabberd does not start with
+    it.
 
-    ``relative`` are those ``include_config_file`` that have a file without its whole path.
+    ``top`` has the options at the top of the file, macros replaced. ``hosts`` are the virtual
+    hosts after nodeprep. ``relative_includes`` are the ``include_config_file`` with a relative
+    name.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.relative: list[Value] = []
-        top = self._included(read(file), 0)
+        options, self.relative_includes = read_with_includes(file)
         for name in MAPPINGS:
-            if name in top and not isinstance(top[name].value, dict):
-                raise BadYml(f"{name}: expected names, each with its value", top[name].where)
-        self._macros: Options = {}
-        for name in ("define_macro", "define_keyword"):
-            self._macros |= dict(top.pop(name, Value({}, "")).items())
-        self.top: Options = {key: self._resolved(value) for key, value in top.items()}
+            if name in options and not isinstance(options[name].value, dict):
+                raise EjabberdYmlError(f"{name}: expected a mapping", options[name].where)
+        self.top = substitute(options)
         self.hosts = _hosts(self.top.get("hosts", Value([], f"{file}:1")))
-        for kind in ("host_config", "append_host_config"):
-            for host, own in self._per_host(kind).items():
-                if host not in self.hosts:
-                    raise BadYml(f"{kind}: {host} is not in hosts", own.where)
-                if not isinstance(own.value, dict):
-                    raise BadYml(f"{kind}: {host}: expected options", own.where)
-        self._check_values()
+        self._check_hosts()
+        self._check_numbers_and_booleans()
 
     def option(self, host: str, name: str) -> Option | None:
-        """What a host has for an option; None where it is left to its default."""
+        """The value of an option at a host; None if ejabberd uses its default."""
         parts = self.parts(host, name)
         if len(parts) > 1:
-            return Option(_appended(name, parts[0].value, parts[1].value), parts[1].place)
+            return Option(_append(name, parts[0].value, parts[1].value), parts[1].place)
         return parts[0] if parts else None
 
     def parts(self, host: str, name: str) -> list[Option]:
-        """What a host's option is put together of: what it has, and what is appended to that."""
+        """The parts of an option at a host, in the order in which ejabberd combines them: none,
+        the value, or the value and what ``append_host_config`` adds."""
         parts = [Option(self.top[name], ())] if name in self.top else []
-        own = self._own(host, "host_config").get(name)
+        own = self._options_of(host, "host_config").get(name)
         if own:
             parts = [Option(own, ("host_config", host))]
-        added = self._own(host, "append_host_config").get(name)
+        added = self._options_of(host, "append_host_config").get(name)
         return [*parts, Option(added, ("append_host_config", host))] if added else parts
 
     def modules(self, host: str) -> dict[str, Option]:
-        """A host's modules, each with the place that it is named in."""
+        """The modules of a host, with the place of each."""
         return {
             name: Option(value, (*part.place, "modules"))
             for part in self.parts(host, "modules")
@@ -103,155 +93,99 @@ class EjabberdYml:
         }
 
     def listeners(self) -> list[tuple[int, Value]]:
-        """The listeners, with their place in the list."""
+        """The listeners, with the index of each in ``listen``."""
         listen = self.top.get("listen")
         return list(enumerate(listen.value)) if listen and isinstance(listen.value, list) else []
 
-    def every(self, name: str) -> Iterator[tuple[tuple[str, ...], Value]]:
-        """Each place where an option stands, at the top and in the hosts' own parts."""
+    def occurrences(self, name: str) -> Iterator[Option]:
+        """Each occurrence of an option: at the top and in the parts of the hosts."""
         if name in self.top:
-            yield (), self.top[name]
-        for kind in ("host_config", "append_host_config"):
+            yield Option(self.top[name], ())
+        for kind in HOST_MAPPINGS:
             for host, own in self._per_host(kind).items():
                 value = own.get(name)
                 if value:
-                    yield (kind, host), value
+                    yield Option(value, (kind, host))
 
-    def absolute(self, named: Value) -> Any:
-        """An ``include_config_file`` with the whole path of each file."""
-        if isinstance(named.value, dict):
-            return {str(self._path(name)): rules for name, rules in named.plain.items()}
-        return [str(self._path(name)) for name in named.words]
+    def with_absolute_paths(self, include: Value) -> Any:
+        """The plain value of an ``include_config_file``, each name as an absolute path."""
+        return with_absolute_paths(self.file, include)
 
     def _per_host(self, kind: str) -> Options:
         hosts: Options = {}
         for name, own in self.top[kind].items() if kind in self.top else []:
             host = nodeprep(name)
-            hosts[host] = together(host, hosts[host], own) if host in hosts else own
+            hosts[host] = merge(host, hosts[host], own) if host in hosts else own
         return hosts
 
-    def _own(self, host: str, kind: str) -> Options:
+    def _options_of(self, host: str, kind: str) -> Options:
         own = self._per_host(kind).get(host)
         return dict(own.items()) if own else {}
 
-    def _check_values(self) -> None:
-        sized: set[tuple[str, ...]] = set()
-        for name in (*FLAGS, *POOL_SIZES):
-            for place, value in self.every(name):
-                if Option(value, place).is_appended:
-                    why = "append_host_config takes lists and mappings only; use host_config"
-                    raise BadYml(f"{name}: {why}", value.where)
-                if name in FLAGS:
-                    _check_flag(name, value)
-                    continue
-                if type(value.value) is not int or value.value < 1:
-                    why = f"expected a number from 1 on, not {value.plain}"
-                    raise BadYml(f"{name}: {why}", value.where)
-                if place in sized:
-                    why = "stands twice, as extauth_instances is its old name"
-                    raise BadYml(f"extauth_pool_size: {why}", value.where)
-                sized.add(place)
+    def _check_hosts(self) -> None:
+        for kind in HOST_MAPPINGS:
+            for host, own in self._per_host(kind).items():
+                if host not in self.hosts:
+                    raise EjabberdYmlError(f"{kind}: {host} is not in hosts", own.where)
+                if not isinstance(own.value, dict):
+                    raise EjabberdYmlError(f"{kind}: {host}: expected options", own.where)
+
+    def _check_numbers_and_booleans(self) -> None:
+        for name in (*BOOLEANS, *POOL_SIZES):
+            for option in self.occurrences(name):
+                if option.is_appended:
+                    reason = "append_host_config accepts lists and mappings only; use host_config"
+                    raise EjabberdYmlError(f"{name}: {reason}", option.value.where)
+        for name in BOOLEANS:
+            for option in self.occurrences(name):
+                _check_boolean(name, option.value)
+        self._check_pool_sizes()
         for _, listener in self.listeners():
-            for name in LISTENER_FLAGS:
-                flag = listener.get(name)
-                if flag:
-                    _check_flag(name, flag)
+            for name in LISTENER_BOOLEANS:
+                value = listener.get(name)
+                if value:
+                    _check_boolean(name, value)
 
-    def _resolved(self, value: Value, depth: int = 0) -> Value:
-        if depth > MAX_DEPTH:
-            raise BadYml("a macro that stands for itself", value.where)
-        inner = value.value
-        if isinstance(inner, dict):
-            made: Any = {key: self._resolved(each, depth) for key, each in inner.items()}
-        elif isinstance(inner, list):
-            made = [self._resolved(each, depth) for each in inner]
-        elif isinstance(inner, str) and inner in self._macros:
-            made = self._resolved(self._macros[inner], depth + 1).value
-        elif isinstance(inner, str) and "@" in inner:
-            made = self._filled(inner)
-        else:
-            return value
-        return Value(made, value.where)
-
-    def _filled(self, text: str) -> str:
-        for name, value in self._macros.items():
-            if isinstance(value.value, str):
-                text = text.replace(f"@{name}@", value.value)
-        return text
-
-    def _included(self, options: Options, depth: int) -> Options:
-        """The options of a file together with those of the files that it includes."""
-        named = options.pop("include_config_file", None)
-        if named is None:
-            return options
-        if depth > MAX_DEPTH:
-            raise BadYml("include_config_file: files that include each other", named.where)
-        files = _files(named)
-        if not all(Path(name).is_absolute() for name, _ in files):
-            self.relative.append(named)
-        for name, rules in files:
-            path = self._path(name)
-            try:
-                inner = self._included(read(path), depth + 1)
-            except BadYml as bad:
-                where = bad.where if bad.where.startswith(f"{path}:") else named.where
-                raise BadYml(f"{path}: {bad.why}", where) from None
-            only, without = rules.get("allow_only"), rules.get("disallow")
-            for key, value in inner.items():
-                if (only and key not in only.words) or (without and key in without.words):
-                    continue
-                options[key] = together(key, options[key], value) if key in options else value
-        return options
-
-    def _path(self, name: str) -> Path:
-        """An included file. A relative one that is not in ejabberd's working directory is looked
-        for beside ejabberd.yml, where it was meant to be."""
-        there = WORKING_DIRECTORY / name
-        beside = self.file.absolute().parent / name
-        # Path.exists raises PermissionError: the directory is closed to everybody but ejabberd.
-        return there if os.path.exists(there) else beside  # noqa: PTH110
+    def _check_pool_sizes(self) -> None:
+        places: set[tuple[str, ...]] = set()
+        for name in POOL_SIZES:
+            for option in self.occurrences(name):
+                where = option.value.where
+                size = option.value.value
+                if type(size) is not int or size < 1:
+                    reason = f"expected a number greater than 0, not {option.value.plain}"
+                    raise EjabberdYmlError(f"{name}: {reason}", where)
+                if option.place in places:
+                    reason = "is set twice, because extauth_instances is its old name"
+                    raise EjabberdYmlError(f"extauth_pool_size: {reason}", where)
+                places.add(option.place)
 
 
-def _hosts(found: Value) -> list[str]:
-    """The virtual hosts, as ejabberd compares them."""
-    names = found.value if isinstance(found.value, list) else []
+def _hosts(value: Value) -> list[str]:
+    names = value.value if isinstance(value.value, list) else []
     if not names:
-        raise BadYml("hosts: expected a list with at least one virtual host", found.where)
+        raise EjabberdYmlError("hosts: expected a list with at least one virtual host", value.where)
     hosts: list[str] = []
     for each in names:
         host = nodeprep(each.value) if isinstance(each.value, str) else ""
         if not 0 < len(host.encode()) <= MAX_HOST_BYTES or any(sign in host for sign in " /@"):
-            raise BadYml("hosts: expected names of hosts", each.where)
+            raise EjabberdYmlError("hosts: expected host names", each.where)
         if host in hosts:
-            raise BadYml(f"hosts: {host}: stands twice", each.where)
+            raise EjabberdYmlError(f"hosts: {host}: is listed twice", each.where)
         hosts.append(host)
     return hosts
 
 
-def _files(named: Value) -> list[tuple[str, Value]]:
-    """The files of an ``include_config_file``: one name, a list, or names with their rules."""
-    if isinstance(named.value, dict):
-        for rules in named.value.values():
-            for rule, options in rules.items():
-                if not isinstance(options.value, list):
-                    raise BadYml(f"include_config_file: {rule}: expected a list", options.where)
-        return named.items()
-    if isinstance(named.value, list) and any(isinstance(each.value, dict) for each in named.value):
-        raise BadYml("include_config_file: names with rules are no list", named.where)
-    return [(name, Value({}, named.where)) for name in named.words]
-
-
-def _appended(name: str, found: Value, added: Value) -> Value:
-    """What ``append_host_config`` makes of an option that a host has."""
-    if isinstance(found.value, dict):
-        return together(name, found, added)
-    if name not in WORDS and isinstance(found.value, str) and isinstance(added.value, str):
-        return Value(found.value + added.value, added.where)
-    lists = [each.value if isinstance(each.value, list) else [each] for each in (found, added)]
+def _append(name: str, value: Value, added: Value) -> Value:
+    if isinstance(value.value, dict):
+        return merge(name, value, added)
+    if name not in WORD_LISTS and isinstance(value.value, str) and isinstance(added.value, str):
+        return Value(value.value + added.value, added.where)
+    lists = [each.value if isinstance(each.value, list) else [each] for each in (value, added)]
     return Value(lists[0] + lists[1], added.where)
 
 
-def _check_flag(name: str, value: Value) -> None:
-    if value.truth is None:
-        why = f"{name}: expected true or false, in lower case, not {value.plain}"
-        raise BadYml(why, value.where)
+def _check_boolean(name: str, value: Value) -> None:
+    if value.boolean is None:
+        reason = f"{name}: expected true or false in lower case, not {value.plain}"
+        raise EjabberdYmlError(reason, value.where)

@@ -11,7 +11,7 @@ from typing import Any
 from extauth_http.check.account import Account
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
-from extauth_http.check.finding import Finding, broken, good, warning
+from extauth_http.check.finding import Correction, Finding, broken, good, warning
 from extauth_http.check.login import Login
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
@@ -98,7 +98,7 @@ def _findings(
             yield warning(
                 "api-options-unknown",
                 f"what ejabberd runs with cannot be compared with the file: {why}",
-                **(_line(why, yml) if isinstance(why, _Refused) else {}),
+                **(_line(why, yml) if isinstance(why, _Refused) else Correction()),
             )
     if yml and running:
         yield from compared(running, yml)
@@ -160,7 +160,7 @@ class _Api:
             raise _Refused(f"{command} gets something that is not JSON") from None
 
 
-def _line(refused: _Refused, yml: EjabberdYml | None) -> dict[str, object]:
+def _line(refused: _Refused, yml: EjabberdYml | None) -> Correction:
     """Where the line belongs: into the option where there is one, else with the option's name."""
     if not refused.line:
         return {}

@@ -1,11 +1,11 @@
-"""Which listeners are found fault with, and which are not."""
+"""Which listeners are a risk for passwords, and which are not."""
 
 from pathlib import Path
 
 import pytest
 import yaml
 
-from extauth_http.check.ejabberd_yml import other_logins as ways_in
+from extauth_http.check.ejabberd_yml import listeners
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 
 C2S = {"port": 5222, "module": "ejabberd_c2s"}
@@ -46,18 +46,18 @@ LISTENERS: list[tuple[dict[str, object], set[str]]] = [
 def found(folder: Path, **options: object) -> dict[str, str]:
     file = folder / "ejabberd.yml"
     file.write_text(yaml.safe_dump({"hosts": ["a.org", "b.org"], **options}))
-    return {each.id: each.line for each in ways_in.of_listeners(EjabberdYml(file))}
+    return {each.id: each.line for each in listeners.findings(EjabberdYml(file))}
 
 
 @pytest.mark.parametrize(("listener", "ids"), LISTENERS)
-def test_a_listener_that_takes_logins_in_the_clear_or_with_certificates_is_named(
+def test_a_listener_without_tls_or_with_client_certificates_is_a_warning(
     tmp_path: Path, listener: dict[str, object], ids: set[str]
 ) -> None:
     assert found(tmp_path, listen=[listener]).keys() - {"listeners"} == ids
 
 
 @pytest.mark.parametrize(("listener", "ids"), LISTENERS)
-def test_its_line_mends_it(tmp_path: Path, listener: dict[str, object], ids: set[str]) -> None:
+def test_its_line_fixes_it(tmp_path: Path, listener: dict[str, object], ids: set[str]) -> None:
     for line in found(tmp_path, listen=[listener]).values():
         listener = listener | (yaml.safe_load(line) or {} if line else {})
     assert found(tmp_path, listen=[listener]).keys() == {"listeners"}
@@ -70,26 +70,8 @@ def test_its_line_mends_it(tmp_path: Path, listener: dict[str, object], ids: set
         ({"host_config": {"a.org": {"disable_sasl_mechanisms": ["EXTERNAL"]}}}, False),
     ],
 )
-def test_certificates_do_not_matter_where_every_host_disables_external(
+def test_client_certificates_are_harmless_if_every_host_disables_external(
     tmp_path: Path, options: dict[str, object], closed: bool
 ) -> None:
     listener = C2S | {"tls": True, "tls_verify": True}
     assert ("client-certificates" not in found(tmp_path, listen=[listener], **options)) == closed
-
-
-OAUTH: list[tuple[dict[str, object], bool]] = [
-    ({"modules": {"mod_mqtt": {}}}, False),
-    ({"modules": {"mod_mqtt": {}}, "oauth_access": "none"}, False),
-    ({"modules": {"mod_mqtt": {}}, "oauth_access": "all"}, True),
-    ({"oauth_access": "all"}, False),
-]
-
-
-@pytest.mark.parametrize(("options", "open_"), OAUTH)
-def test_oauth_tokens_over_mqtt_need_both_the_module_and_tokens(
-    tmp_path: Path, options: dict[str, object], open_: bool
-) -> None:
-    file = tmp_path / "ejabberd.yml"
-    file.write_text(yaml.safe_dump({"hosts": ["a.org"], **options}))
-    ids = {each.id for each in ways_in.of_host(EjabberdYml(file), "a.org")}
-    assert ("oauth-mqtt" in ids) == open_

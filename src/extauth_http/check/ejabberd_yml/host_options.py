@@ -1,0 +1,51 @@
+"""The options of a virtual host that concern the external program."""
+
+import json
+
+from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
+from extauth_http.check.finding import Correction, Position
+
+
+def uses_external(yml: EjabberdYml, host: str) -> bool:
+    """Whether ejabberd asks an external program about this host at all."""
+    method = yml.option(host, "auth_method")
+    return bool(method and "external" in method.value.words)
+
+
+def extauth_program(yml: EjabberdYml, host: str) -> str | None:
+    """The command line in ``extauth_program``; None if it is not set."""
+    option = yml.option(host, "extauth_program")
+    return str(option.value.plain) if option and option.value.plain else None
+
+
+def extauth_program_yaml(command_line: str) -> str:
+    """The line of YAML that sets ``extauth_program``."""
+    return f"extauth_program: {json.dumps(command_line)}"
+
+
+def pool_size(yml: EjabberdYml, host: str) -> tuple[int | None, Option | None]:
+    """The configured number of pool members, and its option.
+
+    The number is None if it is not set: ejabberd then starts one member per CPU core.
+    """
+    option = yml.option(host, "extauth_pool_size") or yml.option(host, "extauth_instances")
+    size = option.value.plain if option else None
+    return (size if isinstance(size, int) and size > 0 else None), option
+
+
+def location(option: Option | None) -> Position:
+    """The fields of a finding whose line replaces this option."""
+    return {"where": option.value.where, "place": option.place} if option else {}
+
+
+def replacement(part: Option, name: str, words: list[str]) -> Correction:
+    """The fields of a finding whose line replaces one part of a list of words.
+
+    ``append_host_config`` cannot empty a list, so an appended part is to be removed instead.
+    """
+    if part.is_appended and not words:
+        host = part.place[1]
+        detail = f"remove {name} from append_host_config for {host}"
+        return {"where": part.value.where, "details": (detail,)}
+    line = f"{name}: [{', '.join(words)}]"
+    return {"where": part.value.where, "place": part.place, "line": line}

@@ -1,0 +1,27 @@
+"""define_macro and define_keyword."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.check.ejabberd_yml.files import parse
+
+MACROS = [
+    ("define_macro: {PROGRAM: /bin/a}\nextauth_program: PROGRAM", "/bin/a"),
+    ("define_macro: {PROGRAM: /bin/a}\nextauth_program: 'PROGRAM'", "/bin/a"),
+    ("define_macro: {OTHER: PROGRAM, PROGRAM: /bin/a}\nextauth_program: OTHER", "/bin/a"),
+    ("define_macro: {PROGRAM: /bin/a}\nextauth_program: '@PROGRAM@ -v'", "/bin/a -v"),
+    ("define_keyword: {PROGRAM: /bin/a}\nextauth_program: '@PROGRAM@ -v'", "/bin/a -v"),
+    ("define_keyword: {PROGRAM: /bin/a}\nextauth_program: PROGRAM", "/bin/a"),
+    ("define_macro: {PROGRAM: /bin/a}\nextauth_program: MY PROGRAM", "MY PROGRAM"),
+    ("extauth_program: 'a @HOST@'", "a @HOST@"),
+]
+
+
+@pytest.mark.parametrize(("lines", "program"), MACROS)
+def test_macros_and_keywords_are_replaced_by_their_values(
+    tmp_path: Path, lines: str, program: str
+) -> None:
+    option = parse(tmp_path, lines).option("a.org", "extauth_program")
+    assert option is not None
+    assert option.value.plain == program
