@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from extauth_http.protocol.packets import packets
-from extauth_http.replay import record
+from extauth_http.replay import packets_of_text
 from tests.integration.program import EXECUTABLE, auth, rest
 from tests.integration.service import Request, Service, http
 
 
 def test_a_text_replay_can_be_recorded_for_any_extauth_program() -> None:
-    framed = record("# hi\nauth:a:h:ä => allow\n\nisuser:a:h".encode())
+    framed = packets_of_text("# hi\nauth:a:h:ä => allow\n\nisuser:a:h".encode())
     assert list(packets(framed)) == ["auth:a:h:ä".encode(), b"isuser:a:h"]
 
 
 def test_a_line_that_fits_into_no_packet_is_named() -> None:
     with pytest.raises(ValueError, match="line 2: a packet holds 65535 bytes at most"):
-        record(b"isuser:a:h\nauth:a:h:" + b"x" * 66_000)
+        packets_of_text(b"isuser:a:h\nauth:a:h:" + b"x" * 66_000)
 
 
 def by_password(request: Request, connection: object) -> None:
@@ -90,7 +90,7 @@ def test_replay_shows_a_table_and_fails_where_an_expectation_was_not_met(
     tmp_path: Path, framed: bool
 ) -> None:
     file = tmp_path / "x.replay"
-    file.write_bytes(record(SESSION) if framed else SESSION)
+    file.write_bytes(packets_of_text(SESSION) if framed else SESSION)
     with Service(by_password) as service:
         done = run(tmp_path, "replay", str(file), config=rest(service.url))
     shown = done.stdout.decode()

@@ -1,46 +1,90 @@
-"""Commands by hand: replay files, framed or text, and how their outcomes are shown.
+"""``extauth-http replay``: runs the commands of a file and shows their verdicts.
 
-A text file holds one command a line, as in a packet: ``operation:user:host[:password]``. Empty
-lines and lines that begin with ``#`` are passed over. A line may end in what is expected:
-``=> allow``, ``=> deny`` or ``=> undecided``.
+The file holds packets, or text with one command on each line: ``operation:user:host[:password]``.
+Empty lines and lines that start with ``#`` are ignored. A line may end with the verdict that is
+expected: ``=> allow``, ``=> deny`` or ``=> undecided``.
 """
 
+import argparse
+import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from extauth_http.program.debug_stream import DebugStream
 from extauth_http.program.outcome import Outcome, masked_command
 from extauth_http.program.port import Port
 from extauth_http.program.replay_line import parse_line
 from extauth_http.protocol.packets import frame
 from extauth_http.protocol.verdict import Verdict
+from extauth_http.terminal.error_message import print_error
+from extauth_http.terminal.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-from extauth_http.program.debug_stream import DebugStream
+Row = tuple[Outcome, Verdict | None]
+"""An outcome and the verdict that its line expects, if any."""
 
 
-def record(source: bytes) -> bytes:
-    """The framed packets of a text replay. Raises ValueError naming a line that is too long."""
-    framed = b""
-    for number, raw in enumerate(source.decode(errors="surrogateescape").split("\n"), start=1):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run the commands of a file and show a table of their verdicts. The exit code is 1 if a "
+        "verdict is not as expected."
+    )
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="text such as 'auth:alice:example.org:secret => allow', one command on a line, or "
+        "packets; - is standard input",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="OUT",
+        help="run nothing: write the commands of the text file to OUT as packets",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    name: str = arguments.file
+    try:
+        if arguments.record:
+            text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            arguments.record.write_bytes(packets_of_text(text))
+            return 0
+        source = 0 if name == "-" else os.open(name, os.O_RDONLY)
+    except OSError as error:
+        return print_error(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        return print_error(f"{name}: {error}")
+    return replay(arguments.config, source, debug=arguments.debug)
+
+
+def packets_of_text(text: bytes) -> bytes:
+    """The packets of a text file, one after the other, each with its 2-byte length.
+
+    Raises ValueError with the number of a line that does not fit into a packet.
+    """
+    packets = b""
+    for number, raw in enumerate(text.decode(errors="surrogateescape").split("\n"), start=1):
         line = parse_line(raw)
         if line is None:
             continue
         try:
-            framed += frame(line.packet)
+            packets += frame(line.packet)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-    return framed
+    return packets
 
 
 def replay(config: Path | None, source: int, *, debug: bool) -> int:
-    """Runs a replay through the real port and prints a table; 1 where an expectation was not
-    met, 2 where the configuration is broken."""
-    import os
+    """Runs the commands of the file descriptor ``source`` through a port and prints the table.
 
+    Returns 1 if a verdict is not as expected, 2 if the configuration cannot be used.
+    """
     from extauth_http.backends.registry import load
     from extauth_http.config.loader import ConfigError, config_file
     from extauth_http.program.live_config import LiveConfig
@@ -49,41 +93,41 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
 
     try:
         load(config_file(config))
-    except ConfigError as bad:
-        for problem in bad.problems:
-            print(f"extauth-http: {problem}", file=sys.stderr)
+    except ConfigError as error:
+        for problem in error.problems:
+            print_error(problem)
         return 2
     log = Log(console_level="debug" if debug else "error")
     live = LiveConfig(config, log)
-    watch = Watchdog(on_hangup=live.reload_in_thread)
+    watchdog = Watchdog(on_hangup=live.reload_in_thread)
     reader = DebugStream()
-    rows: list[tuple[Outcome, Verdict | None]] = []
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    rows: list[Row] = []
+    sink = os.open(os.devnull, os.O_WRONLY)
 
-    def note(outcome: Outcome) -> None:
+    def record(outcome: Outcome) -> None:
         rows.append((outcome, reader.expected))
         log.outcome(outcome)
 
     port = Port(
         source,
-        nowhere,
+        sink,
         live.current,
         reader=reader,
         encode=lambda _: b"",
-        record=note,
+        record=record,
         warn=lambda name, detail: log.event("warning", name, detail=detail),
-        wake=watch.wake,
+        wake=watchdog.wake,
     )
     live.reload_in_thread()
     started = time.monotonic()
-    watch.add(port)
+    watchdog.add(port)
     port.start()
-    watch.run()
-    return report(rows, time.monotonic() - started)
+    watchdog.run()
+    return print_rows(rows, time.monotonic() - started)
 
 
-def report(rows: list[tuple[Outcome, Verdict | None]], seconds: float) -> int:
-    """Prints the table and the counts; 1 where an expectation was not met."""
+def print_rows(rows: list[Row], seconds: float) -> int:
+    """Prints the table and the totals. Returns 1 if a verdict is not as expected."""
     from rich.console import Console
 
     console = Console() if sys.stdout.isatty() else Console(width=200)
@@ -91,38 +135,39 @@ def report(rows: list[tuple[Outcome, Verdict | None]], seconds: float) -> int:
     counts = dict.fromkeys(Verdict, 0)
     for outcome, _ in rows:
         counts[outcome.decision.answer.verdict] += 1
-    missed = sum(
-        expected is not None and expected is not outcome.decision.answer.verdict
-        for outcome, expected in rows
-    )
-    told = sum(expected is not None for _, expected in rows)
+    expectations = [
+        expected is outcome.decision.answer.verdict for outcome, expected in rows if expected
+    ]
     console.print(
         f"{len(rows)} command{'s' * (len(rows) != 1)} in {seconds:.2f} s: "
         + ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items())
-        + (f"; {told - missed} of {told} expectations met" if told else ""),
+        + (
+            f"; {sum(expectations)} of {len(expectations)} expectations met" if expectations else ""
+        ),
         highlight=False,
     )
-    return 1 if missed else 0
+    return 0 if all(expectations) else 1
 
 
-def _table(rows: list[tuple[Outcome, Verdict | None]]) -> "Table":
+def _table(rows: list[Row]) -> "Table":
     from rich.table import Column, Table
     from rich.text import Text
 
-    colours = {Verdict.ALLOW: "green", Verdict.DENY: "red", Verdict.UNDECIDED: "yellow"}
+    colors = {Verdict.ALLOW: "green", Verdict.DENY: "red", Verdict.UNDECIDED: "yellow"}
     command = Column("command", overflow="fold")
     table = Table(command, "verdict", "reason", "status", "ms", box=None, pad_edge=False)
     for column in table.columns[3:]:
         column.justify = "right"
     for outcome, expected in rows:
         answer = outcome.decision.answer
-        verdict = Text(answer.verdict.value, style=colours[answer.verdict])
+        verdict = Text(answer.verdict.value, style=colors[answer.verdict])
         if expected and expected is not answer.verdict:
             verdict.append(f", expected {expected.value}", style="bold")
+        reason = f"{answer.reason}: {answer.detail}" if answer.detail else answer.reason
         table.add_row(
-            Text(masked_command(outcome)),
+            Text(printable(masked_command(outcome))),
             verdict,
-            Text(f"{answer.reason}: {answer.detail}" if answer.detail else answer.reason),
+            Text(printable(reason)),
             str(outcome.decision.status or ""),
             f"{outcome.seconds * 1000:.1f}",
         )

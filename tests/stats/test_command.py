@@ -277,7 +277,7 @@ def test_without_a_file_it_is_the_configured_one_or_standard_input(
         ([], "c.toml: cannot be read: No such file or directory; name a FILE"),
         (["--since", "soon", "-"], "expected 30m, 1h, 2d or an ISO 8601 time"),
         (["--follow", "{}/log.gz"], "log.gz: compressed"),
-        (["--pool-size", "0", "-"], "expected a number of processes"),
+        (["--pool-size", "0", "-"], "expected 1 to 1024 pool members"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, arguments: list[str], error: str) -> None:

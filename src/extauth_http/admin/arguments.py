@@ -15,9 +15,9 @@ _MAX_GRACE = 3600.0  # seconds
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def of_user(parser: argparse.ArgumentParser) -> None:
-    """Adds the commands about users."""
-    add = _adder(parser)
+def of_user(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Adds the commands about users. Each takes the options of ``common``."""
+    add = _adder(parser, common)
     sessions = add("sessions", user_commands.sessions, "who is on, from where, since when")
     sessions.add_argument("user", type=_user, metavar="USER@HOST")
     notify = add("notify", user_commands.notify, "a message from the server to every session")
@@ -52,9 +52,9 @@ def of_user(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def of_room(parser: argparse.ArgumentParser) -> None:
-    """Adds the commands about rooms."""
-    add = _adder(parser)
+def of_room(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Adds the commands about rooms. Each takes the options of ``common``."""
+    add = _adder(parser, common)
     create = add("create", room_commands.create, "make a room")
     _room(create)
     create.add_argument(
@@ -104,12 +104,12 @@ def of_room(parser: argparse.ArgumentParser) -> None:
 
 
 def _adder(
-    parser: argparse.ArgumentParser,
+    parser: argparse.ArgumentParser, common: argparse.ArgumentParser
 ) -> Callable[[str, Work, str], argparse.ArgumentParser]:
     commands = parser.add_subparsers(metavar="COMMAND", title="commands", required=True)
 
     def add(name: str, work: Work, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, parents=[common])
         command.add_argument("--json", action="store_true", help="the result in one line of JSON")
         command.add_argument(
             "--dry-run", action="store_true", help="change nothing: show the calls that would"

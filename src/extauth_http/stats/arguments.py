@@ -1,0 +1,92 @@
+"""The arguments of ``extauth-http stats``."""
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+
+from extauth_http.terminal.argument_types import argument_type, whole_number
+from extauth_http.terminal.error_message import print_error
+
+MAX_POOL_SIZE = 1024
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="JSON log; rotated and gzip files are accepted, - is standard input (default: "
+        "log.file of the configuration)",
+    )
+    parser.add_argument(
+        "--since",
+        type=argument_type(_since),
+        default=-math.inf,
+        metavar="TIME",
+        help="count only what is not older: 30m, 1h, 2d, or an ISO 8601 time",
+    )
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="keep reading the last FILE as it grows, also after its rotation",
+    )
+    parser.add_argument(
+        "--pool-size",
+        type=whole_number("pool members", MAX_POOL_SIZE),
+        metavar="N",
+        help="extauth_pool_size in ejabberd.yml (default: the largest number of processes that "
+        "the log shows at one time)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from extauth_http.stats.command import Report, stats
+
+    names: list[str] = arguments.files or [_configured_log(arguments.config)]
+    if not all(names):
+        return 2
+    try:
+        return stats(
+            [None if name == "-" else Path(name) for name in names],
+            Report(arguments.since, arguments.pool_size),
+            follow=arguments.follow,
+            json_only=arguments.json,
+        )
+    except OSError as error:
+        return print_error(f"{error.filename}: {error.strerror}")
+
+
+def _configured_log(config: Path | None) -> str:
+    """``log.file`` of the configuration, otherwise ``-``. Empty after an error message."""
+    from extauth_http.backends.registry import load
+    from extauth_http.config.loader import config_file
+    from extauth_http.config.settings import UnusableConfigError
+
+    try:
+        log = load(config_file(config)).log
+    except UnusableConfigError as error:
+        log = error.log
+        if not log.file:
+            print_error(f"{error}; name a FILE, or - for standard input")
+            return ""
+    if log.file:
+        return str(log.file)
+    if sys.stdin.isatty():
+        print_error("the configuration has no log.file; name a FILE")
+        return ""
+    return "-"
+
+
+def _since(text: str) -> float:
+    from extauth_http.stats.command import since
+
+    try:
+        return since(text, time.time())
+    except ValueError:
+        raise ValueError(
+            f"expected 30m, 1h, 2d or an ISO 8601 time such as 2026-05-01T08:00, not {text!r}"
+        ) from None
