@@ -26,12 +26,12 @@ matrix: $(STAMP) ## the e2e tests on each ejabberd that Debian has (root, deboot
 	$(BIN)/python -m tests.matrix
 
 fuzz: $(STAMP) ## a minute of any bytes at the protocol
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
 	@mkdir -p .cache/fuzz
 	$(BIN)/python fuzz/fuzz_protocol.py -max_total_time=60 -artifact_prefix=.cache/ .cache/fuzz
 
 mutation: $(STAMP) ## mutants of what decides and answers; half an hour; see docs/testing.md
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mutation]'
 	$(BIN)/mutmut run
 
 check: $(STAMP) ## ruff, mypy and the direction of imports
