@@ -1,6 +1,7 @@
 """Each of these is done to the program and to the short script that a user would write."""
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ ALICE = "alice@example.org"
 
 SCRIPT = """
 import os, sys
-url = sys.argv[1] if len(sys.argv) > 1 else open("URL_FILE").read()
 import httpx
+url = sys.argv[1]
 client = httpx.Client(timeout=60)
 def read(n):
     data = b""
@@ -41,7 +42,7 @@ while True:
 def script(tmp_path: Path) -> Path:
     """What a user would write: nothing is wrong with it, until something is."""
     file = tmp_path / "extauth_script.py"
-    file.write_text(SCRIPT.replace("URL_FILE", str(tmp_path / "url")))
+    file.write_text(SCRIPT)
     return file
 
 
@@ -87,13 +88,35 @@ class TestBrokenAtTheStart:
     def test_the_script_is_dead_for_good(
         self, service: Service, tmp_path: Path, script: Path
     ) -> None:
-        with Ejabberd(f"{sys.executable} {script}", extauth_pool_size=2) as ejabberd:
-            time.sleep(2)
+        """Its start script reads the address of the service from a file that is missing."""
+        url = tmp_path / "url"
+        start = tmp_path / "start"
+        start.write_text(
+            f"#!/bin/sh\nread -r url <{url} || exit 1\nexec {sys.executable} {script} $url\n"
+        )
+        start.chmod(0o755)
+        with Ejabberd(str(start), extauth_pool_size=2) as ejabberd:
+            wait_until_ejabberd_gives_up(ejabberd)
+            url.write_text(f"{service.url}\n")
             assert not ejabberd.check_password("alice", "example.org", "right")
-            (tmp_path / "url").write_text(service.url)
             time.sleep(2)
             assert not ejabberd.check_password("alice", "example.org", "right")
             assert ejabberd.program_pids() == set()
+
+
+def wait_until_ejabberd_gives_up(ejabberd: Ejabberd) -> None:
+    """Returns when ejabberd has stopped to restart the program.
+
+    It stops when about 30 starts have failed within a second. A slower machine gets there as well,
+    because the program is restarted until then.
+    """
+    given_up = re.compile(
+        r"ejabberd_backend_sup\}\s+errorContext: shutdown\s+reason: reached_max_restart_intensity"
+    )
+    end = time.monotonic() + 60
+    while not given_up.search(ejabberd.log()):
+        assert time.monotonic() < end, "ejabberd still restarts the program"
+        time.sleep(0.1)
 
 
 async def storm(ejabberd: Ejabberd, clients: int) -> int:
