@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test matrix fuzz mutation bench check format
+.PHONY: help setup demo test fresh matrix fuzz mutation bench check format
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -19,8 +19,11 @@ demo: $(STAMP) ## the main job, on the built-in token service
 	$(BIN)/python -m examples.demo
 
 test: $(STAMP) ## every test, with a real ejabberd
-	$(BIN)/python -m tests.install_ejabberd
+	$(BIN)/python -m tests.install_packages
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+
+fresh: $(STAMP) ## `make demo` and `make test` on each new Debian (root, debootstrap)
+	$(BIN)/python -m tests.fresh
 
 matrix: $(STAMP) ## the e2e tests on each ejabberd that Debian has (root, debootstrap)
 	$(BIN)/python -m tests.matrix
@@ -42,7 +45,7 @@ check: $(STAMP) ## ruff, mypy and the direction of imports
 
 bench: $(STAMP) ## beside a floor and what one would write, into docs/performance.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
-	$(BIN)/python -m tests.install_ejabberd
+	$(BIN)/python -m tests.install_packages
 	$(BIN)/python -m benchmarks
 
 format: $(STAMP) ## put the code into shape

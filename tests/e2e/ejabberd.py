@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.install_ejabberd import EJABBERD_APP
+from tests.install_packages import EJABBERD_APP
 
 ROOT = Path(os.environ.get("EJABBERD_TEST_ROOT", "/")).absolute()
 START = 30.0  # seconds until it must answer
