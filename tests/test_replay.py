@@ -1,4 +1,4 @@
-"""Commands by hand: what is read, what is shown, and what never is."""
+"""``replay`` and ``--debug``: the input that they read, and what they print and never print."""
 
 import contextlib
 import os
@@ -14,17 +14,17 @@ from tests.integration.program import EXECUTABLE, auth, rest
 from tests.integration.service import Request, Service, http
 
 
-def test_a_text_replay_can_be_recorded_for_any_extauth_program() -> None:
+def test_a_text_file_becomes_packets() -> None:
     framed = packets_of_text("# hi\nauth:a:h:ä => allow\n\nisuser:a:h".encode())
     assert list(packets(framed)) == ["auth:a:h:ä".encode(), b"isuser:a:h"]
 
 
-def test_a_line_that_fits_into_no_packet_is_named() -> None:
+def test_a_line_that_is_too_long_for_a_packet_is_an_error_with_its_number() -> None:
     with pytest.raises(ValueError, match="line 2: a packet holds 65535 bytes at most"):
         packets_of_text(b"isuser:a:h\nauth:a:h:" + b"x" * 66_000)
 
 
-def by_password(request: Request, connection: object) -> None:
+def password_decides(request: Request, connection: object) -> None:
     right = request.json().get("password", "right") == "right"
     connection.sendall(http(200, "true" if right else "false"))  # type: ignore[attr-defined]
 
@@ -52,8 +52,8 @@ nonsense
 auth:Alice:example.org:hunter2 => deny"""
 
 
-def test_debug_mode_answers_a_text_file_line_by_line(tmp_path: Path) -> None:
-    with Service(by_password) as service:
+def test_debug_mode_prints_one_line_for_each_line_of_text(tmp_path: Path) -> None:
+    with Service(password_decides) as service:
         done = run(tmp_path, "--debug", stdin=SESSION, config=rest(service.url))
     lines = done.stdout.decode().splitlines()
     assert [line.split()[:2] for line in lines] == [
@@ -70,7 +70,7 @@ def test_debug_mode_answers_a_text_file_line_by_line(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_not_utf_8_does_not_stop_debug_mode(tmp_path: Path) -> None:
-    with Service(by_password) as service:
+    with Service(password_decides) as service:
         stdin = b"auth:alice:example.org:\xff\nauth:alice:example.org:right"
         done = run(tmp_path, "--debug", stdin=stdin, config=rest(service.url))
     first, second = done.stdout.decode().splitlines()
@@ -78,20 +78,20 @@ def test_a_line_that_is_not_utf_8_does_not_stop_debug_mode(tmp_path: Path) -> No
     assert second.startswith("ALLOW")
 
 
-def test_debug_mode_answers_packets_with_packets(tmp_path: Path) -> None:
-    with Service(by_password) as service:
+def test_debug_mode_replies_to_packets_with_packets(tmp_path: Path) -> None:
+    with Service(password_decides) as service:
         framed = auth("right") + auth("wrong")
         done = run(tmp_path, "--debug", stdin=framed, config=rest(service.url))
     assert done.stdout == b"\x00\x02\x00\x01\x00\x02\x00\x00"
 
 
 @pytest.mark.parametrize("framed", [False, True])
-def test_replay_shows_a_table_and_fails_where_an_expectation_was_not_met(
+def test_replay_prints_a_table_and_exits_with_1_after_an_unexpected_verdict(
     tmp_path: Path, framed: bool
 ) -> None:
     file = tmp_path / "x.replay"
     file.write_bytes(packets_of_text(SESSION) if framed else SESSION)
-    with Service(by_password) as service:
+    with Service(password_decides) as service:
         done = run(tmp_path, "replay", str(file), config=rest(service.url))
     shown = done.stdout.decode()
     assert b"hunter2" not in done.stdout + done.stderr
@@ -106,7 +106,7 @@ def test_replay_shows_a_table_and_fails_where_an_expectation_was_not_met(
 
 
 def at_a_terminal(folder: Path, *arguments: str) -> str:
-    """What a run with a closed service shows at a terminal of 80 columns, which then hangs up."""
+    """The output of a run at a terminal of 80 columns. The service refuses connections."""
     file = folder / "c.toml"
     file.write_text(rest("http://127.0.0.1:1"))
     ours, theirs = pty.openpty()
@@ -119,15 +119,31 @@ def at_a_terminal(folder: Path, *arguments: str) -> str:
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "COLUMNS": "80", "NO_COLOR": "1"},
     ):
         os.close(theirs)
-        os.write(ours, b"\x04")  # the end of input, as a terminal has it
-        with contextlib.suppress(OSError):  # how the other end's closing is told
+        os.write(ours, b"\x04")  # Ctrl-D
+        with contextlib.suppress(OSError):  # EIO: the program has closed its end
             while data := os.read(ours, 4096):
                 shown += data
         os.close(ours)
     return shown.decode()
 
 
-def test_a_narrow_terminal_costs_nothing_of_a_name(tmp_path: Path) -> None:
+REORDERED = "alice\u202egro.elpmaxe"
+"""A name that a terminal shows in another order (RIGHT-TO-LEFT OVERRIDE)."""
+
+
+@pytest.mark.parametrize("arguments", [("--debug",), ("replay", "-"), ("--debug", "replay", "-")])
+def test_bidirectional_control_characters_are_not_printed(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    with Service(password_decides) as service:
+        stdin = f"auth:{REORDERED}:example.org:right\n".encode()
+        done = run(tmp_path, *arguments, stdin=stdin, config=rest(service.url))
+    shown = done.stdout.decode() + done.stderr.decode()
+    assert "\u202e" not in shown
+    assert shown.count("alice\ufffdgro.elpmaxe") == 1 + ("--debug" in arguments)
+
+
+def test_a_narrow_terminal_cuts_no_name(tmp_path: Path) -> None:
     name = "somebody.with.a.long.name:conference-centre-of-the-north.example.org"
     file = tmp_path / "x.replay"
     file.write_text(f"isuser:{name}\n")
@@ -136,30 +152,30 @@ def test_a_narrow_terminal_costs_nothing_of_a_name(tmp_path: Path) -> None:
     assert counts.startswith("1 command in ")
 
 
-@pytest.mark.parametrize(("arguments", "is_told"), [((), True), (("--debug",), False)])
-def test_who_starts_the_program_at_a_terminal_is_told_what_is_for_people(
-    tmp_path: Path, arguments: tuple[str, ...], is_told: bool
+@pytest.mark.parametrize(("arguments", "has_notice"), [((), True), (("--debug",), False)])
+def test_the_program_started_at_a_terminal_names_the_commands_for_people(
+    tmp_path: Path, arguments: tuple[str, ...], has_notice: bool
 ) -> None:
-    assert ("extauth-http replay -" in at_a_terminal(tmp_path, *arguments)) is is_told
+    assert ("extauth-http replay -" in at_a_terminal(tmp_path, *arguments)) is has_notice
 
 
-def test_replay_reads_standard_input_and_is_content_when_all_is_as_expected(
+def test_replay_reads_standard_input_and_exits_with_0_if_all_is_as_expected(
     tmp_path: Path,
 ) -> None:
-    with Service(by_password) as service:
+    with Service(password_decides) as service:
         stdin = b"auth:a:h:right => allow\nauth:a:h:wrong => deny"
         done = run(tmp_path, "replay", "-", stdin=stdin, config=rest(service.url))
     assert done.returncode == 0
     assert b"2 of 2 expectations met" in done.stdout
 
 
-def test_replay_says_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
+def test_replay_reports_an_error_in_the_configuration(tmp_path: Path) -> None:
     done = run(tmp_path, "replay", "-", stdin=b"auth:a:h:x", config="nonsense = 1")
     assert done.returncode == 2
     assert b"nonsense: unknown key" in done.stderr
 
 
-def test_replay_says_that_a_file_is_not_there(tmp_path: Path) -> None:
+def test_replay_reports_a_missing_file(tmp_path: Path) -> None:
     done = run(tmp_path, "replay", str(tmp_path / "absent"))
     assert (done.returncode, done.stderr.decode()) == (
         2,
@@ -167,7 +183,7 @@ def test_replay_says_that_a_file_is_not_there(tmp_path: Path) -> None:
     )
 
 
-def test_record_writes_what_ejabberd_would_send(tmp_path: Path) -> None:
+def test_record_writes_the_packets_that_ejabberd_sends(tmp_path: Path) -> None:
     text, out = tmp_path / "x.replay", tmp_path / "x.framed"
     text.write_bytes(b"auth:alice:example.org:pw => allow\n")
     done = run(tmp_path, "replay", "--record", str(out), str(text))
@@ -175,7 +191,7 @@ def test_record_writes_what_ejabberd_would_send(tmp_path: Path) -> None:
     assert out.read_bytes() == auth("pw")
 
 
-def test_the_version_is_the_packages(tmp_path: Path) -> None:
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     from importlib.metadata import version
 
     assert run(tmp_path, "--version").stdout.decode() == f"extauth-http {version('extauth-http')}\n"

@@ -6,6 +6,7 @@ from extauth_http.protocol.command import Operation
 from extauth_http.protocol.packets import PacketReader
 from extauth_http.protocol.replies import reply
 from extauth_http.protocol.verdict import Verdict
+from extauth_http.terminal.printable import printable
 
 _OPERATION_PREFIXES = tuple(f"{operation.value}:".encode() for operation in Operation)
 
@@ -80,7 +81,7 @@ class DebugStream:
     def encode(self, outcome: Outcome) -> bytes:
         """Encodes a reply: 4 bytes for a framed packet, one line for a line of text."""
         if isinstance(self._reader, TextReader):
-            return (format_outcome(outcome, self.expected) + "\n").encode(errors="replace")
+            return (printable(format_outcome(outcome, self.expected)) + "\n").encode()
         return reply(outcome.decision.answer.verdict, outcome.operation, outcome.dialect)
 
 

@@ -85,10 +85,26 @@ class Log:
 
 def _renderer(settings: LogSettings, sink: "LogFile") -> Any:
     if settings.format == "console":
-        return structlog.dev.ConsoleRenderer(colors=sink.is_terminal(), timestamp_key="time")
+        return _console_renderer(colors=sink.is_terminal())
     # The encoder is made once: json.dumps makes one for each event that is not all defaults.
     encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
     return structlog.processors.JSONRenderer(serializer=lambda event, **_: encode(event))
+
+
+def _console_renderer(*, colors: bool) -> Any:
+    """A renderer for terminals: no text from outside gets there with a control character."""
+    from extauth_http.terminal.printable import printable
+
+    render = structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
+
+    def render_printable(logger: Any, name: str, event: dict[str, Any]) -> str:
+        safe = {
+            key: printable(value) if isinstance(value, str) else value
+            for key, value in event.items()
+        }
+        return render(logger, name, safe)
+
+    return render_printable
 
 
 class _Lines:
