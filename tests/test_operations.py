@@ -10,7 +10,13 @@ from extauth_http.program.decider import _REASONS
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
 
-REASONS = {"UndecidedError": 0, "MalformedPacketError": 0, "Answer": 1, "_no": 0}
+REASONS = {
+    "UndecidedError": 0,
+    "RequestFailedError": 0,
+    "MalformedPacketError": 0,
+    "Answer": 1,
+    "_no": 0,
+}
 EVENTS = {"event": 1, "warn": 0, "_warn": 0}
 """Which argument is the word, by what is called."""
 

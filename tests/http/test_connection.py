@@ -7,8 +7,10 @@ import time
 import pytest
 
 from extauth_http.config.backend import BackendSettings
-from extauth_http.http.client import ConnectionPool
+from extauth_http.config.tls import Tls
+from extauth_http.http.client import HttpClientFactory
 from extauth_http.http.connection import Connection, NoResponseError
+from extauth_http.http.pool import ConnectionPool
 from extauth_http.http.response import Response
 from extauth_http.http.response_parser import MAX_BODY, ResponseParser
 from extauth_http.protocol.command import Command, Operation
@@ -27,7 +29,7 @@ def taken_in(*pieces: bytes, head_only: bool = False) -> ResponseParser:
     answer = ResponseParser(head_only)
     for piece in pieces:
         answer.feed(piece)
-    answer.end()
+    answer.release()
     return answer
 
 
@@ -35,11 +37,11 @@ def taken_in(*pieces: bytes, head_only: bool = False) -> ResponseParser:
 def test_an_answer_is_the_same_wherever_it_is_cut(data: bytes) -> None:
     for cut in range(1, len(data)):
         answer = taken_in(data[:cut], data[cut:])
-        assert (answer.status, answer.body(), answer.is_whole) == (200, b"true", True)
+        assert (answer.status, answer.body(), answer.is_complete) == (200, b"true", True)
         assert answer.headers[0] == (b"content-type", b"application/json")
         assert {name for name, _ in answer.headers}.isdisjoint({b"link", b"x-late"})
-        assert answer.leaves_connection
-        assert not taken_in(data[:cut]).is_whole
+        assert answer.allows_reuse
+        assert not taken_in(data[:cut]).is_complete
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_a_connection_is_kept_only_after_one_answer_and_nothing_more(
     data: bytes, kept: bool
 ) -> None:
     answer = taken_in(data)
-    assert (answer.is_whole, answer.leaves_connection) == (True, kept)
+    assert (answer.is_complete, answer.allows_reuse) == (True, kept)
     assert answer.body() in (b"true", b"")
 
 
@@ -90,7 +92,7 @@ def test_what_is_no_bounded_http_is_no_answer(data: bytes, reason: str) -> None:
 
 def test_an_answer_to_head_has_no_body_whatever_it_says() -> None:
     answer = taken_in(HEAD + b"Content-Length: 4\r\n\r\n", head_only=True)
-    assert (answer.is_whole, answer.body(), answer.leaves_connection) == (True, b"", False)
+    assert (answer.is_complete, answer.body(), answer.allows_reuse) == (True, b"", False)
 
 
 @pytest.fixture
@@ -122,13 +124,13 @@ def test_where_the_connection_ends_decides_what_was_said(
     line = Connection(time.monotonic() + 10)
     line.connect("127.0.0.1", served.getsockname()[1])
     try:
-        heard: object = line.ask(b"GET / HTTP/1.1\r\n\r\n").body()
+        heard: object = line.send(b"GET / HTTP/1.1\r\n\r\n").body()
     except UndecidedError as undecided:
         heard = undecided.reason
     except NoResponseError as unanswered:
         heard = type(unanswered)
     assert heard == becomes
-    assert not line.may_be_kept
+    assert not line.is_reusable
     line.close()
     service.join()
     served.close()
@@ -156,7 +158,7 @@ def test_an_address_of_a_kind_that_the_machine_has_not_is_passed_over(
 def test_an_answer_shows_its_status_alone() -> None:
     """What a token endpoint answers with is a credential."""
     answer = Response(200, [(b"x-token", b"hunter2")], b'{"access_token": "hunter2"}')
-    assert repr(answer) == "Response(status=200)"
+    assert repr(answer) == "Response(status_code=200)"
 
 
 @pytest.mark.parametrize(
@@ -164,9 +166,9 @@ def test_an_answer_shows_its_status_alone() -> None:
     [
         (b"text/html; charset=utf-8", "text/html; charset=utf-8"),
         (b"", "no content type"),
-        (b"x" * 100_000, "an odd content type"),
-        (b"text/\x9b31m", "an odd content type"),
-        (b"text/\x85html", "an odd content type"),
+        (b"x" * 100_000, "unreadable content type"),
+        (b"text/\x9b31m", "unreadable content type"),
+        (b"text/\x85html", "unreadable content type"),
     ],
 )
 def test_of_a_content_type_the_log_gets_a_short_line(kind: bytes, told: str) -> None:
@@ -184,19 +186,20 @@ def test_connections_of_a_busy_moment_are_closed_though_one_of_them_is_used_on()
         connection.sendall(YES)
 
     with Service(behave) as service:
-        http = ConnectionPool(BackendSettings(kind="rest"))
+        pool = ConnectionPool(Tls())
+        http = HttpClientFactory(BackendSettings(kind="rest"), lambda _: pool)
 
         def ask(path: str) -> None:
             command = Command(Operation.ISUSER, "alice", "example.org")
-            exchange = http.exchange(command, time.monotonic() + 10, "a-request")
-            assert exchange.send("GET", service.url + path).status == 200
+            exchange = http.for_command(command, time.monotonic() + 10, "a-request")
+            assert exchange.get(service.url + path).status_code == 200
 
         asking = [threading.Thread(target=ask, args=("/together",)) for _ in range(3)]
         for each in asking:
             each.start()
         for each in asking:
             each.join()
-        (idle,) = http._idle.values()
+        (idle,) = pool._idle.values()
         assert len(idle) == 3
         *unused, used = idle
         for line in unused:

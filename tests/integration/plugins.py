@@ -88,7 +88,7 @@ class Noisy(Backend):
         elif what == "logging":
             logging.basicConfig(level=1)
             logging.captureWarnings(True)
-            http.send("POST", "http://127.0.0.1:1/", json={"password": command.password})
+            http.post("http://127.0.0.1:1/", json={"password": command.password})
         elif what == "interrupt":
             raise KeyboardInterrupt
         return Verdict.ALLOW if command.password == "right" else Verdict.DENY

@@ -23,7 +23,7 @@ class Introspection(TokenBackend):
         url = self._url or self._provider.endpoint("introspection_endpoint", http)
         form = {"token": command.password, "token_type_hint": "access_token"}
         answer = self._provider.post(http, url, form)
-        if answer.status != 200:
+        if answer.status_code != 200:
             raise answer.undecided()
         claims = claims_of(answer.json())
         if claims.get("active") is False:

@@ -74,8 +74,8 @@ class Jsxc(Backend):
         fields = {"operation": operation, "username": command.user, "domain": command.host, **more}
         signature = hmac.new(self._secret, urlencode(fields).encode(), hashlib.sha1).hexdigest()
         headers = [("X-JSXC-Signature", f"sha1={signature}")]
-        answer = http.send("POST", self._url, form=fields, headers=headers)
-        if answer.status != 200:
+        answer = http.post(self._url, data=fields, headers=headers)
+        if answer.status_code != 200:
             raise answer.undecided()
         return claims_of(answer.json())
 

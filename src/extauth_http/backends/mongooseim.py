@@ -30,11 +30,11 @@ class Mongooseim(Backend):
         return self._read(command, http)
 
     def _read(self, command: Command, http: HttpClient) -> Answer:
-        url = self._methods[_NAMES[command.operation]].asking(_fields(command))
-        answer = http.send("GET", url)
-        if answer.status != 200:
+        url = self._methods[_NAMES[command.operation]].with_query(_fields(command))
+        answer = http.get(url)
+        if answer.status_code != 200:
             raise self._undecided(answer)
-        match answer.body.strip():
+        match answer.content.strip():
             case b"true":
                 return Answer(Verdict.ALLOW, "allowed")
             case b"false":
@@ -43,18 +43,18 @@ class Mongooseim(Backend):
 
     def _write(self, command: Command, http: HttpClient) -> Answer:
         url = self._methods[_NAMES[command.operation]]
-        answer = http.send("POST", url, form=_fields(command))
+        answer = http.post(url, data=_fields(command))
         yes, no = _STATUSES[command.operation]
-        if answer.status in yes:
+        if answer.status_code in yes:
             return Answer(Verdict.ALLOW, "allowed")
-        if answer.status in no:
-            return Answer(Verdict.DENY, f"http_{answer.status}")
+        if answer.status_code in no:
+            return Answer(Verdict.DENY, f"http_{answer.status_code}")
         raise self._undecided(answer)
 
     setpass = tryregister = removeuser = removeuser3 = _write
 
     def _undecided(self, answer: Response) -> UndecidedError:
-        if answer.status == 401 and self._named:
+        if answer.status_code == 401 and self._named:
             return UndecidedError(
                 "service_auth_refused",
                 "status 401: the service refuses this program, not the user; check service_auth",

@@ -78,13 +78,13 @@ class Provider:
         """A form to an endpoint, by this client. 401 is about the client, not about the user:
         Undecided (``service_auth_refused``), unless it says that it is the grant. RFC 6749 section
         5.2 has 400 for that; Keycloak answers 401."""
-        answer = http.send("POST", endpoint, form={**form, **self._form}, headers=self._headers)
-        is_refused = answer.status == 401 and not _blames_grant(answer)
-        if is_refused or (answer.status == 403 and self.is_named):
+        answer = http.post(endpoint, data={**form, **self._form}, headers=self._headers)
+        is_refused = answer.status_code == 401 and not _blames_grant(answer)
+        if is_refused or (answer.status_code == 403 and self.is_named):
             raise UndecidedError(
                 "service_auth_refused",
-                f"status {answer.status}: the provider refuses this program; check client_id and "
-                "client_secret",
+                f"status {answer.status_code}: the provider refuses this program; "
+                "check client_id and client_secret",
             )
         return answer
 
@@ -111,15 +111,15 @@ class Provider:
             return self._document
         issuer = self._issuer or ""
         where = Endpoint.parse(issuer).below(".well-known/openid-configuration")
-        answer = http.send("GET", where, service_auth=False)
-        if answer.status != 200:
-            raise UndecidedError("discovery", f"{where}: status {answer.status}")
+        answer = http.get(where, service_auth=False)
+        if answer.status_code != 200:
+            raise UndecidedError("discovery", f"{where}: status {answer.status_code}")
         document = claims_of(answer.json())
         if document.get("issuer") != issuer:
             # Section 4.3: else one provider could speak for another.
             raise UndecidedError("discovery", "the document is not of this issuer")
         self._document = document
-        self._until = time.monotonic() + _lifetime(answer.header(b"cache-control"))
+        self._until = time.monotonic() + _lifetime(answer.headers.get("cache-control", ""))
         return document
 
 

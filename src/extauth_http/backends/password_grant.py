@@ -39,12 +39,12 @@ class PasswordGrant(TokenBackend):
         if self._settings.scope:
             form["scope"] = self._settings.scope
         answer = self._provider.post(http, url, form)
-        if answer.status in (400, 401):
+        if answer.status_code in (400, 401):
             error = claims_of(answer.json()).get("error")
             if error == "invalid_grant":
                 return Answer(Verdict.DENY, "invalid_grant", "the password is wrong")
             raise UndecidedError("oauth_error", f"the token endpoint refuses: {_known(error)}")
-        if answer.status != 200:
+        if answer.status_code != 200:
             raise answer.undecided()
         tokens = claims_of(answer.json())
         if not isinstance(tokens.get("access_token"), str) or not tokens["access_token"]:
@@ -64,7 +64,7 @@ class PasswordGrant(TokenBackend):
                     answer = self._provider.post(
                         http, url, {"token": token, "token_type_hint": kind}
                     )
-                    if answer.status != 200:
+                    if answer.status_code != 200:
                         raise answer.undecided()
         except UndecidedError as undecided:
             return f"the token could not be revoked: {undecided.reason}"

@@ -96,17 +96,17 @@ class Rest(Backend):
             )
         fields = _fields(command, request)
         if request.body == "query":
-            answer = http.send(request.method, endpoint.asking(fields))
+            answer = http.request(request.method, endpoint.with_query(fields))
         elif request.body == "form":
-            answer = http.send(request.method, endpoint, form=fields)
+            answer = http.request(request.method, endpoint, data=fields)
         else:
-            answer = http.send(request.method, endpoint, json=fields)
+            answer = http.request(request.method, endpoint, json=fields)
         return self._verdict(command.operation, answer, request.result)
 
     auth = isuser = setpass = tryregister = removeuser = removeuser3 = certauth = _ask
 
     def _verdict(self, operation: Operation, answer: Response, result: str) -> Answer:
-        status = answer.status
+        status = answer.status_code
         if status in (200, 201):
             return _said(answer.json(), result)
         if status == 204:

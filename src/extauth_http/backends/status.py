@@ -59,13 +59,13 @@ class Status(TokenBackend):
             pair = f"{name}:{command.password}".encode()
             credential = f"Basic {b64encode(pair).decode()}"
         headers = [("Authorization", credential)]
-        answer = http.send(self._asks.method, self._asks.url, headers=headers)
-        if answer.status in (401, 403):
-            return Answer(Verdict.DENY, f"http_{answer.status}")
-        if not 200 <= answer.status < 300:
+        answer = http.request(self._asks.method, self._asks.url, headers=headers)
+        if answer.status_code in (401, 403):
+            return Answer(Verdict.DENY, f"http_{answer.status_code}")
+        if not 200 <= answer.status_code < 300:
             raise answer.undecided()
         if self._asks.username_header:
-            owner = answer.header(self._asks.username_header.lower().encode())
+            owner = answer.headers.get(self._asks.username_header, "")
             if denied := self.owned_by(owner, command):
                 return denied
         return Answer(Verdict.ALLOW, "allowed")

@@ -14,7 +14,7 @@ from extauth_http.backends.base import Backend
 from extauth_http.backends.registry import backend_class, backend_of_kind
 from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.backend import BackendSettings
-from extauth_http.http.client import ConnectionPool, HttpClient
+from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command
 from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
@@ -69,32 +69,28 @@ class TokenBackend(Backend):
     def __init__(self, settings: TokenSettings) -> None:
         self._settings = settings
         self._claim = settings.username_claim or settings.default_claim
-        self._existence: tuple[Backend, ConnectionPool] | None = None
+        self._user_backend: Backend | None = None
         if isinstance(settings.isuser, BackendSettings):
-            made = backend_class(settings.isuser.kind)(settings.isuser)
-            self._existence = made, ConnectionPool(settings.isuser)
+            self._user_backend = backend_class(settings.isuser.kind)(settings.isuser)
 
     def close(self) -> None:
-        if self._existence:
-            backend, http = self._existence
-            backend.close()
-            http.close()
+        if self._user_backend:
+            self._user_backend.close()
 
     def isuser(self, command: Command, http: HttpClient) -> Verdict | Answer:
         """As configured: the same for everybody, or what another backend says."""
-        if self._existence is None:
+        if self._user_backend is None:
             match self._settings.isuser:
                 case "allow":
                     return Answer(Verdict.ALLOW, "allowed")
                 case "undecided":
                     raise UndecidedError("cannot_tell", "a token service does not know who exists")
             return Answer(Verdict.DENY, "unsupported", "a token service does not know who exists")
-        backend, other = self._existence
-        exchange = other.exchange(command, http.due, http.request_id)
+        nested = http.nested("isuser")
         try:
-            return backend.isuser(command, exchange)
+            return self._user_backend.isuser(command, nested)
         finally:
-            http.status = exchange.status
+            http.status = nested.status
 
     def judge(self, claims: dict[str, Any], command: Command) -> Answer:
         """ALLOW where these claims are of the one who logs in, for us, and good by now."""

@@ -30,9 +30,9 @@ class Userinfo(TokenBackend):
             return Answer(Verdict.DENY, "not_a_token", "no bearer token looks like that")
         url = self._url or self._provider.endpoint("userinfo_endpoint", http)
         bearer = [("Authorization", f"Bearer {command.password}")]
-        answer = http.send("GET", url, headers=bearer, service_auth=False)
-        if answer.status == 401:
+        answer = http.get(url, headers=bearer, service_auth=False)
+        if answer.status_code == 401:
             return Answer(Verdict.DENY, "http_401", "the token is unknown, expired or revoked")
-        if answer.status != 200:
+        if answer.status_code != 200:
             raise answer.undecided()
         return self.judge(claims_of(answer.json()), command)

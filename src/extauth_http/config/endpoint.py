@@ -50,7 +50,7 @@ class Endpoint:
         target = before.rstrip(b"/") + b"/" + path.lstrip("/").encode() + mark + query
         return Endpoint(self.origin, self.host_header, target)
 
-    def asking(self, query: Mapping[str, str]) -> "Endpoint":
+    def with_query(self, query: Mapping[str, str]) -> "Endpoint":
         """The endpoint with these fields added to its query."""
         mark = b"&" if b"?" in self.target else b"?"
         target = self.target + mark + urlencode(query).encode()

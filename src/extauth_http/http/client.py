@@ -1,208 +1,173 @@
-"""One command's HTTP: within its deadline, verified, bounded, never redirected, never repeated.
+"""What a backend sends requests with: HTTP that is bound to one command and its deadline."""
 
-httpx's URLs are used, its client is not. What matters here lies beneath a client: a deadline for
-everything together instead of a timeout for each step, what was sent of a request that got lost,
-and which connection it was on. ``line.py`` is that connection.
-"""
-
-import contextlib
-from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from extauth_http.config.endpoint import Endpoint, Origin
-from extauth_http.http.connection import Connection, NoResponseError
-from extauth_http.http.proxy import Proxy, environment_proxy, tunnel
-from extauth_http.http.request import encode_body, serialize_request
-from extauth_http.http.response_parser import Headers
+from extauth_http.config.backend import BackendSettings
+from extauth_http.config.endpoint import Endpoint
+from extauth_http.http.pool import ConnectionPool, PoolFactory, RequestSender
+from extauth_http.http.request import Request, encode_body
+from extauth_http.http.response import Response
+from extauth_http.http.response_parser import RawHeaders
 from extauth_http.protocol.command import Command
-from extauth_http.protocol.verdict import UndecidedError
 
 if TYPE_CHECKING:
-    from extauth_http.config.backend import BackendSettings
+    import httpx
 
-from extauth_http.http.response import Response
+HEADERS: RawHeaders = (
+    (b"User-Agent", b"extauth-http"),
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"identity"),
+    (b"Cache-Control", b"no-store"),
+)
+"""Headers of each request to the service of a backend."""
+
+WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
+"""Methods that need no ``Content-Length`` if there is no body (RFC 9110 section 8.6)."""
+
+
+class RequestOptions(TypedDict, total=False):
+    """The keyword arguments of ``HttpClient.request``. All are optional."""
+
+    json: object
+    """A body in JSON. ``None`` is no body."""
+    data: Mapping[str, str] | None
+    """A body as a form (``application/x-www-form-urlencoded``)."""
+    params: Mapping[str, str] | None
+    """Fields that are added to the query of the URL."""
+    headers: Mapping[str, str] | Iterable[tuple[str, str]]
+    service_auth: bool
+    """Whether the credentials of the ``service_auth`` table are sent. They are by default."""
 
 
 class HttpClient:
-    """The HTTP of one command: what a backend asks with.
+    """The HTTP of one command. Not shared between threads.
 
-    ``status`` is that of the last answer, for the log. Not shared between threads.
+    Each request ends before the command's deadline ``due``, a time of ``time.monotonic()``.
+    Certificates are verified, redirects are not followed, the response is bounded in size, and
+    only a read is ever sent twice. ``status`` is the status of the last response, for the log.
     """
 
     def __init__(
-        self, http: "ConnectionPool", command: Command, due: float, request_id: str
+        self, factory: "HttpClientFactory", command: Command, due: float, request_id: str
     ) -> None:
-        self._http = http
-        self._may_repeat = not command.operation.is_write
+        self._factory = factory
+        self._command = command
         self.due = due
         self.request_id = request_id
         self.status: int | None = None
 
-    def send(
-        self,
-        method: str,
-        url: str | Endpoint,
-        *,
-        json: object = None,
-        form: Mapping[str, str] | None = None,
-        headers: Iterable[tuple[str, str]] = (),
-        service_auth: bool = True,
-    ) -> Response:
-        """One request and its whole answer.
+    def get(self, url: str | Endpoint, **options: Unpack[RequestOptions]) -> Response:
+        """``request`` with the method GET."""
+        return self.request("GET", url, **options)
 
-        The body is ``json`` or ``form`` or none. ``service_auth`` says whether the program names
-        itself to the service as configured. Raises Undecided, with a stable reason, for everything
-        that is not an HTTP answer before the deadline.
+    def post(self, url: str | Endpoint, **options: Unpack[RequestOptions]) -> Response:
+        """``request`` with the method POST."""
+        return self.request("POST", url, **options)
+
+    def put(self, url: str | Endpoint, **options: Unpack[RequestOptions]) -> Response:
+        """``request`` with the method PUT."""
+        return self.request("PUT", url, **options)
+
+    def delete(self, url: str | Endpoint, **options: Unpack[RequestOptions]) -> Response:
+        """``request`` with the method DELETE."""
+        return self.request("DELETE", url, **options)
+
+    def request(
+        self, method: str, url: str | Endpoint, **options: Unpack[RequestOptions]
+    ) -> Response:
+        """Sends a request and returns the whole response.
+
+        Raises RequestFailedError if there is no whole response before the deadline, and ValueError
+        if ``url`` is not an absolute http or https URL.
         """
         endpoint = Endpoint.parse(url) if isinstance(url, str) else url
-        body, content_type = encode_body(json, form)
-        lines = [
-            (b"Host", endpoint.host_header),
-            *self._http.standing_headers,
-            (b"X-Request-ID", self.request_id.encode()),
-        ]
-        if service_auth:
-            lines += self._http.service_headers
+        if params := options.get("params"):
+            endpoint = endpoint.with_query(params)
+        body, content_type = encode_body(options.get("json"), options.get("data"))
+        lines = [(b"Host", endpoint.host_header), *self._headers(options.get("service_auth", True))]
         if content_type:
             lines.append((b"Content-Type", content_type))
-        if body or method not in ("GET", "HEAD", "DELETE"):
+        if body or method not in WITHOUT_BODY:
             lines.append((b"Content-Length", str(len(body)).encode()))
-        lines += [(name.encode(), value.encode()) for name, value in headers]
-        answer = self._http.ask(
-            endpoint, method.encode(), lines, body, due=self.due, may_repeat=self._may_repeat
+        headers = options.get("headers", ())
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        lines += [(name.encode(), value.encode()) for name, value in pairs]
+        return self._send(Request(method.encode(), endpoint, lines, body), self.due)
+
+    def client(self, *, service_auth: bool = True) -> "httpx.Client":
+        """An ``httpx.Client`` with the deadline, connections and default headers of this command.
+
+        Its timeouts can end a request earlier, never later. An httpx error of a request has the
+        same reason as the RequestFailedError would have, also if the backend does not catch it.
+        """
+        import httpx
+
+        from extauth_http.http.transport import PoolTransport
+
+        return httpx.Client(
+            transport=PoolTransport(_CommandSender(self)),
+            headers=[*self._headers(service_auth)],
+            timeout=None,  # noqa: S113 - the transport keeps the deadline
+            trust_env=False,
+            follow_redirects=False,
         )
-        self.status = answer.status
-        return answer
+
+    def nested(self, key: str) -> "HttpClient":
+        """The HTTP of the same command for another service: the one of the backend table that is
+        the value of ``key`` in the settings of this backend."""
+        return HttpClient(self._factory.nested[key], self._command, self.due, self.request_id)
+
+    def _send(self, request: Request, due: float) -> Response:
+        may_repeat = not self._command.operation.is_write
+        response = self._factory.sender.send(request, min(due, self.due), may_repeat=may_repeat)
+        self.status = response.status_code
+        return response
+
+    def _headers(self, service_auth: bool) -> RawHeaders:
+        own = (*HEADERS, (b"X-Request-ID", self.request_id.encode()))
+        return (*own, *self._factory.service_headers) if service_auth else own
 
 
-class ConnectionPool:
-    """The connections to one backend's service. Connections are kept, answers never are.
+class HttpClientFactory:
+    """Makes the HttpClient of each command to one backend. Safe to use from several threads."""
 
-    Safe to use from several threads: each request has a connection to itself.
-    """
+    def __init__(
+        self, settings: BackendSettings, pool: PoolFactory = ConnectionPool.of_backend
+    ) -> None:
+        """``pool`` also makes the pools of the backend tables inside of the settings.
 
-    def __init__(self, settings: "BackendSettings") -> None:
-        """Raises ValueError where a certificate or key file is not usable."""
-        self.standing_headers: Headers = (
-            (b"User-Agent", b"extauth-http"),
-            (b"Accept", b"application/json"),
-            # An answer is small; one that arrives packed is a bomb or a mistake.
-            (b"Accept-Encoding", b"identity"),
-            (b"Cache-Control", b"no-store"),
-        )
-        self.service_headers: Headers = (
+        Raises ValueError if a certificate or key file cannot be used.
+        """
+        self.sender: RequestSender = pool(settings)
+        self.service_headers: RawHeaders = (
             settings.service_auth.headers() if settings.service_auth else ()
         )
-        self._tls_settings = settings.tls
-        # Loading the system's certificates takes a while; plain http need not pay for it.
-        self._tls = settings.tls.context() if settings.tls.is_set else None
-        self._trust_env = settings.trust_env
-        self._idle: dict[Origin, deque[Connection]] = {}
+        self.nested = {
+            key: HttpClientFactory(value, pool)
+            for key, value in settings
+            if isinstance(value, BackendSettings)
+        }
 
-    def exchange(self, command: Command, due: float, request_id: str) -> HttpClient:
-        """The HTTP of one command; ``due`` is the time of ``time.monotonic()`` it has to end at."""
+    def for_command(self, command: Command, due: float, request_id: str) -> HttpClient:
+        """``due`` is the time of ``time.monotonic()`` at which the answer is due."""
         return HttpClient(self, command, due, request_id)
 
     def close(self) -> None:
         """Closes the connections that are not in use."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop().close()
+        self.sender.close()
+        for factory in self.nested.values():
+            factory.close()
 
-    def ask(
-        self,
-        endpoint: Endpoint,
-        method: bytes,
-        headers: Headers,
-        body: bytes,
-        *,
-        due: float,
-        may_repeat: bool,
-    ) -> Response:
-        """One request and its answer; once more on a fresh connection where a kept one was dead.
 
-        A write never goes out on a kept connection: it could be lost half way, and nobody could
-        say whether it was done.
-        """
-        proxy = environment_proxy(endpoint.origin) if self._trust_env else None
-        if proxy and not endpoint.is_encrypted:
-            # RFC 9112 section 3.2.2: a proxy is told the whole URL.
-            request = serialize_request(
-                method,
-                b"http://" + endpoint.host_header + endpoint.target,
-                [*headers, *proxy.headers],
-                body,
-            )
-        else:
-            request = serialize_request(method, endpoint.target, headers, body)
-        head_only = method == b"HEAD"
-        line = self._kept(endpoint.origin) if may_repeat else None
-        if line is not None:
-            line.due = due
-            try:
-                return self._ask(line, endpoint.origin, request, head_only)
-            except NoResponseError:
-                pass
-        try:
-            return self._ask(
-                self._fresh(endpoint.origin, proxy, due), endpoint.origin, request, head_only
-            )
-        except NoResponseError:
-            raise UndecidedError(
-                "connection_lost", "the service closed the connection without an answer"
-            ) from None
+class _CommandSender:
+    """The sender behind an ``httpx.Client``: it obeys the command and outlives the client."""
 
-    def _keep(self, origin: Origin, line: Connection) -> None:
-        """Keeps a connection. The last one is used first, so those of a busy hour grow old at the
-        other end: each answer closes one of them."""
-        idle = self._idle.setdefault(origin, deque())
-        idle.append(line)
-        with contextlib.suppress(IndexError):  # another thread was faster
-            if idle[0].is_too_old:
-                idle.popleft().close()
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
 
-    def _kept(self, origin: Origin) -> Connection | None:
-        idle = self._idle.get(origin)
-        while idle:
-            try:
-                line = idle.pop()
-            except IndexError:  # another thread was faster
-                return None
-            if line.is_alive():
-                return line
-            line.close()
-        return None
+    def send(self, request: Request, due: float, *, may_repeat: bool) -> Response:
+        return self._http._send(request, due)
 
-    def _fresh(self, origin: Origin, proxy: "Proxy | None", due: float) -> Connection:
-        line = Connection(due)
-        host = origin.host.decode("ascii")
-        try:
-            if proxy is None:
-                line.connect(host, origin.port)
-            else:
-                line.connect(proxy.host, proxy.port)
-            if origin.scheme == b"https":
-                if proxy:
-                    tunnel(line, origin, proxy)
-                if self._tls is None:
-                    self._tls = self._tls_settings.context()
-                line.start_tls(self._tls, host)
-        except BaseException:
-            line.close()
-            raise
-        return line
-
-    def _ask(self, line: Connection, origin: Origin, request: bytes, head_only: bool) -> Response:
-        try:
-            answer = line.ask(request, head_only=head_only)
-        except BaseException:
-            line.close()
-            raise
-        if line.may_be_kept:
-            self._keep(origin, line)
-        else:
-            line.close()
-        if any(name == b"content-encoding" for name, _ in answer.headers):
-            raise UndecidedError("content_encoding", "the answer came compressed, unasked")
-        return Response(answer.status, answer.headers, answer.body())
+    def close(self) -> None:
+        pass

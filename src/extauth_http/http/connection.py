@@ -1,8 +1,7 @@
-"""One connection to a service: a request out, its answer in, every step before one time.
+"""One connection to a service: a request out, its response in, every step before one deadline.
 
-What an answer's bytes mean is said by llhttp, the parser of Node.js, through httptools: strict as
-it comes. The exceptions of the socket, of TLS and of the parser become reasons here and nowhere
-else.
+``ResponseParser`` decides what the bytes of a response mean. This file maps the exceptions of
+sockets and of TLS to reasons. No other file does.
 """
 
 import errno
@@ -10,176 +9,206 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 
-from extauth_http.http.response_parser import ResponseParser
-from extauth_http.protocol.verdict import UndecidedError
+from extauth_http.http.failure import RequestFailedError, Step
+from extauth_http.http.name_lookup import Address, look_up
+from extauth_http.http.response_parser import MAX_BODY, ResponseParser
 
 IDLE_SECONDS = 30.0
-"""How long an unused connection is kept. Longer, and a firewall may have forgotten it without a
-word, which would cost the next login its whole deadline."""
+"""How long an unused connection is kept. Firewalls forget idle connections without notice. The
+next request on such a connection would wait until its deadline."""
 
 READ_BYTES = 65_536
 
 
 class NoResponseError(Exception):
-    """The connection turned out dead: not a byte of an answer came."""
+    """The service closed the connection before the first byte of a response."""
 
 
 class Connection:
-    """One TCP or TLS connection. Every step ends at ``due``, a time of ``time.monotonic()``; one
-    that cannot raises Undecided with the reason ``deadline``."""
+    """One TCP or TLS connection.
 
-    def __init__(self, due: float) -> None:
+    Every step ends at ``due``, a time of ``time.monotonic()``. A step that cannot raises
+    RequestFailedError with the reason ``deadline``.
+    """
+
+    def __init__(self, due: float, max_body: int = MAX_BODY) -> None:
         self.due = due
-        self.may_be_kept = False
-        """Whether another request may follow the last answer."""
-        self._heard = False
+        self.is_reusable = False
+        """Whether another request may follow the last response."""
+        self._max_body = max_body
+        self._has_received = False
         self._idle_until = 0.0
         self._socket: socket.socket | ssl.SSLSocket | None = None
 
     def connect(self, host: str, port: int) -> None:
-        """Raises Undecided: ``name_not_found``, ``connect_refused``, ``connect_failed``."""
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            self._left("looking up the name")
-            known = isinstance(error, socket.gaierror) and error.strerror
-            raise UndecidedError("name_not_found", f"{host}: {known or 'not a name'}") from None
-        for number, (family, kind, protocol, _, address) in enumerate(found):
-            # Each address gets a fair share of the time, so that one that drops packets does not
-            # hide the one that works.
-            share = self._left("connecting") / (len(found) - number)
-            connection = None
+        """Raises RequestFailedError: ``name_not_found``, ``connect_refused``, ``connect_failed``,
+        ``deadline``."""
+        addresses = self._look_up(host, port)
+        for number, address in enumerate(addresses):
+            # Each address gets an equal share of the time left. An address that drops packets
+            # then leaves time for the others.
+            share = self._time_left(Step.CONNECT, "connecting") / (len(addresses) - number)
             try:
-                connection = socket.socket(family, kind, protocol)
-                connection.settimeout(share)
-                connection.connect(address)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except BaseException as error:
-                if connection:
-                    connection.close()
-                if not isinstance(error, OSError):
-                    raise
-                if number + 1 == len(found):
+                self._socket = _connected(address, share)
+            except OSError as error:
+                if number + 1 == len(addresses):
                     raise _connect_failed(error, f"{host} port {port}") from None
             else:
-                self._socket = connection
                 return
-        raise UndecidedError("name_not_found", f"{host} has no address")
+        raise RequestFailedError("name_not_found", f"{host} has no address", Step.CONNECT)
+
+    def _look_up(self, host: str, port: int) -> Sequence[Address]:
+        try:
+            return look_up(host, port, self._time_left(Step.CONNECT, "looking up the name"))
+        except TimeoutError:
+            raise _deadline("looking up the name", Step.CONNECT) from None
+        except (socket.gaierror, UnicodeError) as error:
+            known = isinstance(error, socket.gaierror) and error.strerror
+            detail = f"{host}: {known or 'not a host name'}"
+            raise RequestFailedError("name_not_found", detail, Step.CONNECT) from None
+        except RuntimeError:
+            detail = "the system cannot start another thread"
+            raise RequestFailedError("connect_failed", detail, Step.CONNECT) from None
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Raises Undecided (``tls``) where the other side is not surely ``host``."""
-        plain = self._connected()
-        plain.settimeout(self._left("starting TLS"))
+        """Raises RequestFailedError: ``tls`` if the certificate is not a trusted one of ``host``,
+        ``deadline``."""
+        plain = self._connected_socket()
+        plain.settimeout(self._time_left(Step.CONNECT, "starting TLS"))
         try:
             self._socket = context.wrap_socket(plain, server_hostname=host)
-        except ssl.SSLCertVerificationError as error:
-            raise UndecidedError("tls", f"{host}: {error.verify_message}") from None
         except TimeoutError:
-            raise UndecidedError("deadline", "no time was left while starting TLS") from None
-        except ssl.SSLError as error:
-            raise UndecidedError("tls", f"{host}: {error.reason or 'no TLS'}") from None
+            raise _deadline("starting TLS", Step.CONNECT) from None
+        except ssl.SSLCertVerificationError as error:
+            detail = f"{host}: {error.verify_message}"
+            raise RequestFailedError("tls", detail, Step.CONNECT) from None
         except OSError as error:
-            raise UndecidedError("tls", f"{host}: {_name(error)}") from None
+            detail = f"{host}: {_symbol(error)}"
+            raise RequestFailedError("tls", detail, Step.CONNECT) from None
 
-    def ask(self, request: bytes, *, head_only: bool = False) -> "ResponseParser":
-        """Sends a request in one piece, so that "not a byte was sent" and "all of it was" are the
-        two cases there are, and takes in its whole answer; with ``head_only`` there is no body,
-        whatever the headers say.
+    def send(self, request: bytes, *, head_only: bool = False) -> ResponseParser:
+        """Sends a whole request and returns its whole response.
 
-        Raises Unanswered, or Undecided: ``connection_lost``, ``bad_http``, ``too_large``, ``tls``.
+        With ``head_only`` the response has no body, whatever its headers announce (a response to
+        HEAD, or to CONNECT). Raises NoResponseError, and RequestFailedError: ``connection_lost``,
+        ``bad_http``, ``too_large``, ``tls``, ``deadline``.
         """
-        self._heard = False
-        self.may_be_kept = False
-        answer = ResponseParser(head_only)
+        self._has_received = False
+        self.is_reusable = False
+        response = ResponseParser(head_only, self._max_body)
         try:
-            self._send(request)
-            while not answer.is_whole:
-                data = self._receive()
+            self._write(request)
+            while not response.is_complete:
+                data = self._read()
                 if data:
-                    self._heard = True
-                    answer.feed(data)
-                elif not self._heard:
+                    self._has_received = True
+                    response.feed(data)
+                elif not self._has_received:
                     raise NoResponseError
-                elif not answer.ends_with_connection:
-                    raise UndecidedError("connection_lost", "the answer ended in the middle")
+                elif not response.ends_with_connection:
+                    detail = "the connection ended in the middle of the response"
+                    raise RequestFailedError("connection_lost", detail, Step.RECEIVE)
                 else:
-                    return answer
+                    return response
         finally:
-            answer.end()
-        self.may_be_kept = answer.leaves_connection
+            response.release()
+        self.is_reusable = response.allows_reuse
         self._idle_until = time.monotonic() + IDLE_SECONDS
-        return answer
+        return response
 
     @property
     def is_too_old(self) -> bool:
-        """Whether it was kept long enough."""
+        """Whether the connection was unused for too long."""
         return time.monotonic() > self._idle_until
 
     def is_alive(self) -> bool:
-        """Whether a kept connection can be used again: not too old, and not a byte came unasked,
-        nor its end."""
+        """Whether a kept connection can be used again.
+
+        It cannot if it is too old, was closed by the service, or has bytes to read: a response
+        that no request asked for would be taken as the response to the next request.
+        """
         if self.is_too_old:
             return False
         poll = select.poll()
-        poll.register(self._connected(), select.POLLIN)
+        poll.register(self._connected_socket(), select.POLLIN)
         return not poll.poll(0)
 
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
 
-    def _send(self, request: bytes) -> None:
-        connection = self._connected()
-        connection.settimeout(self._left("sending the request"))
+    def _write(self, request: bytes) -> None:
+        connection = self._connected_socket()
+        rest = memoryview(request)
         try:
-            connection.sendall(request)
+            # sendall of a TLS socket starts its timeout again with each record.
+            while rest:
+                connection.settimeout(self._time_left(Step.SEND, "sending the request"))
+                rest = rest[connection.send(rest) :]
         except TimeoutError:
-            raise UndecidedError("deadline", "no time was left while sending the request") from None
+            raise _deadline("sending the request", Step.SEND) from None
         except OSError:
-            pass  # what the service said before it closed is still to be read, and tells why
+            pass  # The service may have sent a response before it closed the connection.
 
-    def _receive(self) -> bytes:
-        connection = self._connected()
-        connection.settimeout(self._left("waiting for the answer"))
+    def _read(self) -> bytes:
+        connection = self._connected_socket()
+        connection.settimeout(self._time_left(Step.RECEIVE, "waiting for the response"))
         try:
             return connection.recv(READ_BYTES)
         except TimeoutError:
-            raise UndecidedError(
-                "deadline", "no time was left while waiting for the answer"
-            ) from None
+            raise _deadline("waiting for the response", Step.RECEIVE) from None
         except OSError as error:
-            raise self._lost(error) from None
+            raise self._read_failed(error) from None
 
-    def _left(self, doing: str) -> float:
-        left = self.due - time.monotonic()
-        if left <= 0:
-            raise UndecidedError("deadline", f"no time was left while {doing}")
-        return left
-
-    def _lost(self, error: OSError) -> Exception:
-        if self._heard:
-            return UndecidedError("connection_lost", f"in the middle of the answer: {_name(error)}")
+    def _read_failed(self, error: OSError) -> Exception:
+        if self._has_received:
+            detail = f"in the middle of the response: {_symbol(error)}"
+            return RequestFailedError("connection_lost", detail, Step.RECEIVE)
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-            # With TLS 1.3 a refused client certificate shows only here.
-            return UndecidedError("tls", error.reason or "TLS failed")
+            # A TLS 1.3 server refuses a client certificate only after the handshake.
+            return RequestFailedError("tls", _symbol(error), Step.RECEIVE)
         return NoResponseError()
 
-    def _connected(self) -> socket.socket | ssl.SSLSocket:
-        assert self._socket is not None, "a line is connected before it is used"  # noqa: S101
+    def _time_left(self, step: Step, activity: str) -> float:
+        left = self.due - time.monotonic()
+        if left <= 0:
+            raise _deadline(activity, step)
+        return left
+
+    def _connected_socket(self) -> socket.socket | ssl.SSLSocket:
+        assert self._socket is not None, "connect() comes first"  # noqa: S101
         return self._socket
 
 
-def _connect_failed(error: OSError, where: str) -> UndecidedError:
+def _connected(address: Address, seconds: float) -> socket.socket:
+    family, kind, protocol, _, where = address
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(where)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _deadline(activity: str, step: Step) -> RequestFailedError:
+    return RequestFailedError("deadline", f"no time was left while {activity}", step)
+
+
+def _connect_failed(error: OSError, where: str) -> RequestFailedError:
     if isinstance(error, TimeoutError):
-        return UndecidedError("deadline", f"no time was left while connecting to {where}")
+        return _deadline(f"connecting to {where}", Step.CONNECT)
     if isinstance(error, ConnectionRefusedError):
-        return UndecidedError("connect_refused", f"nothing listens at {where}")
-    return UndecidedError("connect_failed", f"{where}: {_name(error)}")
+        return RequestFailedError("connect_refused", f"nothing listens at {where}", Step.CONNECT)
+    return RequestFailedError("connect_failed", f"{where}: {_symbol(error)}", Step.CONNECT)
 
 
-def _name(error: OSError) -> str:
-    """The error by its symbol, never by a library's text: that may quote what was sent."""
+def _symbol(error: OSError) -> str:
+    """The symbol of an error. The text of a library may quote what was sent."""
     if isinstance(error, ssl.SSLError):
         return error.reason or "TLS failed"
     return errno.errorcode.get(error.errno or 0, type(error).__name__)

@@ -1,4 +1,4 @@
-"""The proxies that the environment names, for who sets ``trust_env``."""
+"""The proxies that the environment names, for backends with ``trust_env = true``."""
 
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -7,22 +7,25 @@ import httpx
 
 from extauth_http.config.endpoint import Origin
 from extauth_http.http.connection import Connection, NoResponseError
+from extauth_http.http.failure import RequestFailedError, Step
 from extauth_http.http.request import serialize_request
-from extauth_http.http.response_parser import Headers
-from extauth_http.protocol.verdict import UndecidedError
+from extauth_http.http.response_parser import RawHeaders
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that the environment names; ``headers`` are what it alone is told."""
+    """A proxy; ``headers`` hold its credentials and are sent to nothing else."""
 
     host: str
     port: int
-    headers: Headers = field(repr=False)
+    headers: RawHeaders = field(repr=False)
 
 
 def environment_proxy(origin: Origin) -> Proxy | None:
-    """Raises Undecided (``proxy``) where what the environment names cannot be used."""
+    """The proxy that the environment names for an origin, if any.
+
+    Raises RequestFailedError (``proxy``) if the proxy cannot be used.
+    """
     from urllib.request import getproxies, proxy_bypass
 
     if proxy_bypass(origin.host.decode()):
@@ -32,24 +35,34 @@ def environment_proxy(origin: Origin) -> Proxy | None:
     if not url:
         return None
     try:
-        named = httpx.URL(url)
+        parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise UndecidedError("proxy", "what the environment names as a proxy is no URL") from None
-    if named.scheme != "http" or not named.host:
-        raise UndecidedError("proxy", "a proxy is used over http:// only")
-    pair = f"{named.username}:{named.password}".encode()
-    headers = ((b"Proxy-Authorization", b"Basic " + b64encode(pair)),) if named.userinfo else ()
-    return Proxy(named.host, named.port or 80, headers)
+        raise _failed("the environment names a proxy that is not a URL") from None
+    if parsed.scheme != "http" or not parsed.host:
+        raise _failed("a proxy is used over http:// only")
+    pair = f"{parsed.username}:{parsed.password}".encode()
+    headers = ((b"Proxy-Authorization", b"Basic " + b64encode(pair)),) if parsed.userinfo else ()
+    return Proxy(parsed.host, parsed.port or 80, headers)
 
 
-def tunnel(line: Connection, origin: Origin, proxy: Proxy) -> None:
-    """Makes a line through a proxy one to ``origin`` (RFC 9110 section 9.3.6)."""
+def open_tunnel(connection: Connection, origin: Origin, proxy: Proxy) -> None:
+    """Turns a connection to a proxy into a connection to ``origin`` (RFC 9110 section 9.3.6).
+
+    Raises RequestFailedError: ``proxy``, or the reason for which the proxy sent no usable response.
+    """
     host = b"[%s]" % origin.host if b":" in origin.host else origin.host
     target = b"%s:%d" % (host, origin.port)
     request = serialize_request(b"CONNECT", target, [(b"Host", target), *proxy.headers], b"")
     try:
-        status = line.ask(request, head_only=True).status
+        status = connection.send(request, head_only=True).status
     except NoResponseError:
-        raise UndecidedError("proxy", "the proxy closed the connection") from None
+        raise _failed("the proxy closed the connection") from None
+    except RequestFailedError as error:
+        # Only the proxy has received something.
+        raise RequestFailedError(error.reason, error.detail, Step.CONNECT) from None
     if not 200 <= status < 300:
-        raise UndecidedError("proxy", f"the proxy refused with status {status}")
+        raise _failed(f"the proxy refused with status {status}")
+
+
+def _failed(detail: str) -> RequestFailedError:
+    return RequestFailedError("proxy", detail, Step.CONNECT)

@@ -1,18 +1,31 @@
-"""A request → its bytes (RFC 9112)."""
+"""A request and its bytes (RFC 9112)."""
 
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from extauth_http.http.response_parser import Headers
-from extauth_http.protocol.verdict import UndecidedError
+from extauth_http.config.endpoint import Endpoint
+from extauth_http.http.failure import RequestFailedError, Step
+from extauth_http.http.response_parser import RawHeaders
 
 _TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``headers`` are all headers as they are sent, ``Host`` and ``Content-Length`` included.
+    ``method`` is in upper case."""
+
+    method: bytes
+    endpoint: Endpoint
+    headers: RawHeaders = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
 def encode_body(json_value: object, form: Mapping[str, str] | None) -> tuple[bytes, bytes]:
-    """A form, JSON or nothing, with its content type."""
+    """A form, JSON or nothing, and its content type."""
     if form is not None:
         return urlencode(form).encode(), b"application/x-www-form-urlencoded"
     if json_value is not None:
@@ -25,15 +38,20 @@ _TARGET = re.compile(rb"[\x21-\x7e]+")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-def serialize_request(method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes:
-    """The bytes of a request (RFC 9112). Raises Undecided (``bad_request``) for what would end a
-    line early, and with it begin a header that nobody meant."""
+def serialize_request(method: bytes, target: bytes, headers: RawHeaders, body: bytes) -> bytes:
+    """The bytes of a request; ``target`` is the path and query, or what a proxy needs instead.
+
+    Raises RequestFailedError (``bad_request``) for a value that would end its line early: the rest
+    of it would be read as another header or request.
+    """
     if not (_TOKEN.fullmatch(method) and _TARGET.fullmatch(target)):
-        raise UndecidedError("bad_request", "the method or path cannot be written as HTTP/1.1")
+        detail = "the method or path cannot be written as HTTP/1.1"
+        raise RequestFailedError("bad_request", detail, Step.PREPARE)
     parts = [method, b" ", target, b" HTTP/1.1\r\n"]
     for name, value in headers:
         if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
-            raise UndecidedError("bad_request", "a header cannot be written as HTTP/1.1")
+            detail = "a header cannot be written as HTTP/1.1"
+            raise RequestFailedError("bad_request", detail, Step.PREPARE)
         parts += (name, b": ", value, b"\r\n")
     parts += (b"\r\n", body)
     return b"".join(parts)

@@ -1,64 +1,105 @@
-"""TODO."""
+"""The response that a backend gets."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from extauth_http.http.response_parser import Headers
+from extauth_http.http.response_parser import RawHeaders
 from extauth_http.protocol.verdict import UndecidedError
 
-if TYPE_CHECKING:
-    pass
+MAX_CONTENT_TYPE = 100
+"""Characters of a content type that are written to the log."""
 
 
-MAX_KIND = 100
-"""Letters of a content type that get into the log: a service must not be able to fill it."""
+class Headers(Mapping[str, str]):
+    """Headers by name; upper and lower case are the same.
+
+    The values of a header that is there several times are joined with commas (RFC 9110 section
+    5.3), equal ones once: no single one of them can be taken for the only one. A value is text in
+    UTF-8, else in ISO 8859-1. ``repr`` shows names alone.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, raw: RawHeaders) -> None:
+        found: dict[str, list[bytes]] = {}
+        for name, value in raw:
+            values = found.setdefault(name.decode("latin-1").lower(), [])
+            if value not in values:
+                values.append(value)
+        self._values = {name: _text(b", ".join(values)) for name, values in found.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self._values)})"
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the service said: a status, headers with lower-case names, and a whole body. What it
-    said may be a token, so only the status is in ``repr``."""
+    """A response with its whole body. ``raw_headers`` have names in lower case.
 
-    status: int
-    headers: Headers = field(repr=False)
-    body: bytes = field(repr=False)
+    A body or header may be a credential: ``repr`` shows the status alone.
+    """
+
+    status_code: int
+    raw_headers: RawHeaders = field(default=(), repr=False)
+    content: bytes = field(default=b"", repr=False)
+
+    @property
+    def headers(self) -> Headers:
+        """The headers by name. Made at each access: most backends need none."""
+        return Headers(self.raw_headers)
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8. Bytes that are not UTF-8 become U+FFFD."""
+        return self.content.decode(errors="replace")
 
     def json(self) -> Any:
-        """The body as JSON. Raises Undecided (``not_an_answer``) where it is none, or is JSON that
-        two readers could read differently (a name twice in one object, NaN)."""
+        """The body as JSON.
+
+        Raises UndecidedError (``not_an_answer``) if it is not JSON, or is JSON that two parsers
+        could read differently: a name that occurs twice in one object, NaN, Infinity.
+        """
         try:
-            return _JSON.decode(self.body.decode())
+            return _JSON.decode(self.content.decode())
         except (ValueError, RecursionError):
-            kind = self.header(b"content-type") or "no content type"
-            if len(kind) > MAX_KIND or not kind.isprintable():
-                kind = "an odd content type"
+            kind = self.headers.get("content-type") or "no content type"
+            if len(kind) > MAX_CONTENT_TYPE or not kind.isprintable():
+                kind = "unreadable content type"
             raise UndecidedError(
-                "not_an_answer", f"status {self.status}, body is not JSON ({kind})"
+                "not_an_answer", f"status {self.status_code}, body is not JSON ({kind})"
             ) from None
 
-    def header(self, name: bytes) -> str:
-        """A header's value, or an empty string; ``name`` in lower case. Values that differ are all
-        in it, with commas between (RFC 9110 section 5.3): none of them counts alone. The text is
-        UTF-8, or else ISO 8859-1 as HTTP once had it."""
-        value = b", ".join(dict.fromkeys(value for key, value in self.headers if key == name))
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return value.decode("latin-1")
-
     def undecided(self) -> UndecidedError:
-        """What to raise for a status that is neither a yes nor a no."""
-        detail = f"the service answered with status {self.status}"
-        if 300 <= self.status < 400:
+        """The error to raise for a status that is neither a yes nor a no: ``http_503``, for
+        example."""
+        detail = f"the service answered with status {self.status_code}"
+        if 300 <= self.status_code < 400:
             detail += "; redirects are not followed"
-        return UndecidedError(f"http_{self.status}", detail)
+        return UndecidedError(f"http_{self.status_code}", detail)
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name occurs twice in one object")
     return found
 
 

@@ -1,14 +1,16 @@
 """A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 
 from extauth_http.backends.base import Backend
 from extauth_http.backends.registry import backend_class
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.settings import Settings
-from extauth_http.http.client import ConnectionPool, HttpClient
+from extauth_http.http.client import HttpClient, HttpClientFactory
+from extauth_http.http.failure import undecided_of
+from extauth_http.http.pool import ConnectionPool, PoolFactory
 from extauth_http.program.outcome import Decision
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.preparation import unescape_user
@@ -19,18 +21,16 @@ from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 class Decider:
     """The backends of one configuration.
 
-    ``deadline`` is in seconds; ``http`` is what makes a backend's connections. Safe to use from
+    ``deadline`` is in seconds; ``pool`` makes the connection pool of a backend. Safe to use from
     several threads.
     """
 
-    def __init__(
-        self, settings: Settings, http: Callable[[BackendSettings], ConnectionPool] = ConnectionPool
-    ) -> None:
+    def __init__(self, settings: Settings, pool: PoolFactory = ConnectionPool.of_backend) -> None:
         self.deadline = settings.deadline
         self.dialect = settings.dialect
-        self._default = _Asked(settings.backend, http) if settings.backend else None
+        self._default = _Asked(settings.backend, pool) if settings.backend else None
         self._hosts = {
-            host: _Asked(own.backend, http) for host, own in settings.hosts.items() if own.backend
+            host: _Asked(own.backend, pool) for host, own in settings.hosts.items() if own.backend
         }
 
     def decide(self, command: Command, due: float, request_id: str) -> Decision:
@@ -42,7 +42,7 @@ class Decider:
             )
         if command.operation.has_credential and not command.password:
             return Decision(Answer(Verdict.DENY, "empty_password"), asked.kind)
-        exchange = asked.http.exchange(command, due, request_id)
+        exchange = asked.http.for_command(command, due, request_id)
         if asked.unescapes:
             command = replace(command, user=unescape_user(command.user))
         answer = _ask(asked.backend, command, exchange)
@@ -87,12 +87,10 @@ class UnconfiguredDecider:
 
 
 class _Asked:
-    def __init__(
-        self, settings: BackendSettings, http: Callable[[BackendSettings], ConnectionPool]
-    ) -> None:
+    def __init__(self, settings: BackendSettings, pool: PoolFactory) -> None:
         self.kind = settings.kind
         self.unescapes = settings.jid_unescape
-        self.http = http(settings)
+        self.http = HttpClientFactory(settings, pool)
         self.backend: Backend = backend_class(settings.kind)(settings)
 
 
@@ -106,7 +104,10 @@ def _ask(backend: Backend, command: Command, exchange: HttpClient) -> Answer:
     except UndecidedError as undecided:
         said = Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may raise anything
-        return Answer(Verdict.UNDECIDED, "backend_error", _place(error))
+        failure = undecided_of(error)
+        if failure is None:
+            return Answer(Verdict.UNDECIDED, "backend_error", _place(error))
+        return Answer(Verdict.UNDECIDED, failure.reason, failure.detail)
     except SystemExit:
         return Answer(Verdict.UNDECIDED, "backend_exit", "the backend called sys.exit")
     if isinstance(said, Verdict):

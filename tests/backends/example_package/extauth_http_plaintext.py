@@ -20,10 +20,10 @@ class Plaintext(Backend):
 
     def auth(self, command: Command, http: HttpClient) -> Verdict:
         form = {"login": command.user, "secret": command.password, "realm": self._realm}
-        answer = http.send("POST", self._url, form=form)
-        if answer.status != 200:
+        answer = http.post(self._url, data=form)
+        if answer.status_code != 200:
             raise answer.undecided()
-        match answer.body.strip():
+        match answer.content.strip():
             case b"OK":
                 return Verdict.ALLOW
             case b"NO":

@@ -13,6 +13,7 @@ from extauth_http.check.service import probe as backend
 from extauth_http.check.service.trace import TracedRequest, TracingPool
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
+from extauth_http.http.request import Request
 from extauth_http.protocol.verdict import UndecidedError
 from extauth_http.terminal.masking import MASK
 from tests.credentials import CREDENTIALS, PASSWORD, shown
@@ -99,7 +100,7 @@ def test_a_path_that_a_backend_of_its_own_makes_is_masked() -> None:
     http = TracingPool(BackendSettings(kind="own"), {"alice"}, asked)
     url = Endpoint.parse("http://127.0.0.1:1/auth/alice/hunter2?p=hunter2")
     with pytest.raises(UndecidedError):
-        http.ask(url, b"GET", [], b"", due=time.monotonic() + 5, may_repeat=False)
+        http.send(Request(b"GET", url, []), time.monotonic() + 5, may_repeat=False)
     sent = f"GET http://127.0.0.1:1/auth/alice/{MASK}?{MASK}"
     assert asked == [TracedRequest(sent, "no answer")]
 

@@ -13,10 +13,11 @@ from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Correction, Finding, broken, good, warning
 from extauth_http.check.login import Login
-from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.settings import is_loopback
-from extauth_http.http.client import ConnectionPool
+from extauth_http.config.tls import Tls
+from extauth_http.http.pool import ConnectionPool
+from extauth_http.http.request import Request
 from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import UndecidedError
 
@@ -110,7 +111,7 @@ class _Api:
     def __init__(self, url: Endpoint) -> None:
         self.url = url
         self.is_here = is_loopback(url.origin.host)
-        self._http = ConnectionPool(BackendSettings(kind="ejabberd"))
+        self._http = ConnectionPool(Tls())
 
     def close(self) -> None:
         self._http.close()
@@ -125,35 +126,35 @@ class _Api:
         ]
         due = time.monotonic() + PATIENCE
         try:
-            answer = self._http.ask(
-                self.url.below(command), b"POST", headers, body, due=due, may_repeat=False
-            )
+            request = Request(b"POST", self.url.below(command), headers, body)
+            answer = self._http.send(request, due, may_repeat=False)
         except UndecidedError as undecided:
             raise _Refused(
                 f"the admin API does not answer {command} ({undecided.reason}: {undecided.detail})",
                 LISTENER * (undecided.reason in ("connect_refused", "bad_http")),
                 "listen",
             ) from None
-        is_json = answer.header(b"content-type").startswith("application/json")
-        if answer.status in (401, 403):
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        if answer.status_code in (401, 403):
             raise _Refused(
                 f"api_permissions do not let {command} be called from here",
                 PERMISSION,
                 "api_permissions",
             )
-        if answer.status == 404 and is_json:
+        if answer.status_code == 404 and is_json:
             raise _Refused(f"this ejabberd has no command {command}")
-        if 300 <= answer.status < 400:
+        if 300 <= answer.status_code < 400:
             raise _Refused(f"{self.url} redirects {command} elsewhere, which is not followed")
-        if answer.status == 404 or (answer.status == 200 and not is_json):
+        if answer.status_code == 404 or (answer.status_code == 200 and not is_json):
             raise _Refused(
-                f"{self.url} is not where mod_http_api is: {command} gets status {answer.status} "
-                "and something that is not JSON; the path is the one in request_handlers",
+                f"{self.url} is not where mod_http_api is: {command} gets status "
+                f"{answer.status_code} and something that is not JSON; the path is the one in "
+                "request_handlers",
                 LISTENER,
                 "listen",
             )
-        if answer.status != 200:
-            raise _Refused(f"{command} gets status {answer.status}")
+        if answer.status_code != 200:
+            raise _Refused(f"{command} gets status {answer.status_code}")
         try:
             return answer.json()
         except UndecidedError:

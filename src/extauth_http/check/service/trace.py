@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
-from extauth_http.http.client import ConnectionPool
+from extauth_http.http.pool import ConnectionPool, RequestSender
+from extauth_http.http.request import Request
 from extauth_http.http.response import Response
-from extauth_http.http.response_parser import Headers
 from extauth_http.protocol.command import Operation
 from extauth_http.protocol.verdict import Answer
 from extauth_http.terminal.masking import MASK, mask_secrets
@@ -73,37 +73,33 @@ def why(answer: Answer, password: str) -> str:
     return mask_secrets(said, [password])
 
 
-class TracingPool(ConnectionPool):
-    """Http that adds what it did to ``asked``; ``names`` are texts that may be shown."""
+class TracingPool:
+    """A connection pool that adds each request to ``asked``; ``names`` are texts that may be
+    shown."""
 
     def __init__(
         self, settings: BackendSettings, names: set[str], asked: list[TracedRequest]
     ) -> None:
-        super().__init__(settings)
+        self._pool: RequestSender = ConnectionPool.of_backend(settings)
         self._names = names
         self._asked = asked
         self._configured = {
             part for word in _words(settings) for part in (word, *word.split("."), *word.split("/"))
         }
 
-    def ask(
-        self,
-        endpoint: Endpoint,
-        method: bytes,
-        headers: Headers,
-        body: bytes,
-        *,
-        due: float,
-        may_repeat: bool,
-    ) -> Response:
-        sent = " ".join(filter(None, (method.decode(), self._url(endpoint), self._body(body))))
+    def send(self, request: Request, due: float, *, may_repeat: bool) -> Response:
+        parts = (request.method.decode(), self._url(request.endpoint), self._body(request.body))
+        sent = " ".join(filter(None, parts))
         came_back = "no answer"
         try:
-            answer = super().ask(endpoint, method, headers, body, due=due, may_repeat=may_repeat)
+            answer = self._pool.send(request, due, may_repeat=may_repeat)
             came_back = self._answer(answer)
         finally:
             self._asked.append(TracedRequest(sent, came_back))
         return answer
+
+    def close(self) -> None:
+        self._pool.close()
 
     def _url(self, endpoint: Endpoint) -> str:
         """A backend of a package of its own may put anything into a path, and a provider's
@@ -117,10 +113,12 @@ class TracingPool(ConnectionPool):
         return f"{origin}{'/'.join(steps)}{f'?{MASK}' if mark else ''}"
 
     def _answer(self, answer: Response) -> str:
-        kind = answer.header(b"content-type").partition(";")[0].strip().lower()
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         named = kind if kind in CONTENT_TYPES else "another content type" if kind else "no type"
-        body = self._body(answer.body) if kind.endswith("json") else f"{len(answer.body)} bytes"
-        return f"{answer.status} {named}: {body or 'nothing'}"
+        body = (
+            self._body(answer.content) if kind.endswith("json") else f"{len(answer.content)} bytes"
+        )
+        return f"{answer.status_code} {named}: {body or 'nothing'}"
 
     def _body(self, body: bytes) -> str:
         try:
