@@ -1,7 +1,11 @@
 """What the documentation shows can be copied."""
 
 import re
+import sys
 from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -62,10 +66,20 @@ def test_anchors_are_headings(page: Path) -> None:
     assert missing == []
 
 
-def test_the_documented_backend_is_python() -> None:
-    (block,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs/backends.md").read_text(), re.DOTALL
-    )
-    lines = block.splitlines()
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    compile("\n".join(line[indent:] for line in lines), "backends.md", "exec")
+def python_blocks(page: str) -> list[str]:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [dedent(block) for block in blocks]
+
+
+def test_the_documented_backend_passes_its_documented_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend, *others, test = python_blocks("docs/backends.md")
+    for block in others:
+        compile(block, "backends.md", "exec")
+    module = ModuleType("extauth_http_plaintext")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(backend, "backends.md", "exec"), module.__dict__)
+    tests: dict[str, Any] = {}
+    exec(compile(test, "backends.md", "exec"), tests)
+    tests["test_ok_is_allow"]()

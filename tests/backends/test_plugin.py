@@ -1,13 +1,27 @@
-"""A kind of backend from a package of its own, built and installed as any other."""
+"""A kind of backend from a package of its own, built and installed like any other package."""
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
-from tests.integration.program import ALLOW, DENY, UNDECIDED, Program, auth, isuser, rest
+from extauth_http import Command, Operation, UndecidedError, Verdict
+from extauth_http.http.testing import http_client
+from extauth_http.protocol.packets import packet
+from tests.backends.example_package.extauth_http_plaintext import Plaintext, PlaintextSettings
+from tests.integration.program import (
+    ALLOW,
+    DENY,
+    UNDECIDED,
+    Program,
+    auth,
+    isuser,
+    rest,
+)
 from tests.integration.service import Service, answering, http
 
 PACKAGE = Path(__file__).parent / "example_package"
@@ -66,3 +80,81 @@ def test_without_the_package_the_error_names_what_there_is(tmp_path: Path) -> No
         (problem,) = event["problems"]
         assert "no installed package offers 'plaintext'" in problem
         assert "rest" in problem
+
+
+SETTINGS = PlaintextSettings.model_validate(
+    {"kind": "plaintext", "url": "http://service.example/?tenant=7"}
+)
+AUTH = Command(Operation.AUTH, "alice", "example.org", "p&w")
+TRYREGISTER = Command(Operation.TRYREGISTER, "alice", "example.org", "p&w")
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def tryregister() -> bytes:
+    return packet(TRYREGISTER)
+
+
+def decided(command: Command, service: Handler) -> Verdict:
+    """The verdict of the example backend, with a mock of its service."""
+    http = http_client(httpx.MockTransport(service), SETTINGS, command)
+    backend = Plaintext(SETTINGS)
+    if command.operation is Operation.AUTH:
+        return backend.auth(command, http)
+    return backend.tryregister(command, http)
+
+
+@pytest.mark.parametrize("command", [AUTH, TRYREGISTER])
+@pytest.mark.parametrize(("word", "verdict"), [("OK\n", Verdict.ALLOW), ("NO", Verdict.DENY)])
+def test_a_backend_can_be_tested_with_a_mock_of_its_service(
+    command: Command, word: str, verdict: Verdict
+) -> None:
+    def service(request: httpx.Request) -> httpx.Response:
+        assert request.url == "http://service.example/?tenant=7"
+        assert parse_qs(request.content.decode())["secret"] == ["p&w"]
+        return httpx.Response(200, text=word)
+
+    assert decided(command, service) is verdict
+
+
+def test_a_mock_of_a_service_can_fail() -> None:
+    def service(_: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("too slow")
+
+    with pytest.raises(UndecidedError) as caught:
+        decided(AUTH, service)
+    assert caught.value.reason == "deadline"
+    with pytest.raises(httpx.ReadTimeout):
+        decided(TRYREGISTER, service)
+
+
+def test_failures_of_an_httpx_client_have_the_reasons_of_other_requests(
+    tmp_path: Path, installed: Path
+) -> None:
+    """The example does not catch what its client raises."""
+    answers = answering(
+        http(200, "OK"),
+        http(200, "NO"),
+        http(200, "MAYBE"),
+        http(503),
+        http(302, "", "Location: /x/elsewhere"),
+        b"",
+    )
+    with Service(answers) as service:
+        config = f'deadline = 0.6\n[backend]\nkind = "plaintext"\nurl = "{service.url}"\n'
+        with Program(tmp_path, config, environment={"PYTHONPATH": str(installed)}) as program:
+            program.logged("config_loaded")
+            asked = [program.ask(tryregister()) for _ in range(6)]
+            assert asked == [ALLOW, DENY, *[UNDECIDED] * 4]
+            service.__exit__()
+            assert program.ask(tryregister()) == UNDECIDED
+            assert program.reasons(7) == [
+                "allowed",
+                "denied",
+                "not_an_answer",
+                "http_503",
+                "http_302",
+                "deadline",
+                "connect_refused",
+            ]
+            assert [event.get("status") for event in program.logged()][:4] == [200, 200, 200, 503]
+        assert len(service.requests) == 6

@@ -57,6 +57,11 @@ class Endpoint:
         return Endpoint(self.origin, self.host_header, target)
 
     @property
+    def url(self) -> str:
+        """The whole URL. Its query may hold a credential: never write it to a log."""
+        return (self.origin.scheme + b"://" + self.host_header + self.target).decode()
+
+    @property
     def is_encrypted(self) -> bool:
         return self.origin.scheme == b"https"
 

@@ -74,7 +74,15 @@ class HttpClient:
         return self.request("DELETE", url, **options)
 
     def request(
-        self, method: str, url: str | Endpoint, **options: Unpack[RequestOptions]
+        self,
+        method: str,
+        url: str | Endpoint,
+        *,
+        json: object = None,
+        data: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        service_auth: bool = True,
     ) -> Response:
         """Sends a request and returns the whole response.
 
@@ -82,15 +90,14 @@ class HttpClient:
         if ``url`` is not an absolute http or https URL.
         """
         endpoint = Endpoint.parse(url) if isinstance(url, str) else url
-        if params := options.get("params"):
+        if params:
             endpoint = endpoint.with_query(params)
-        body, content_type = encode_body(options.get("json"), options.get("data"))
-        lines = [(b"Host", endpoint.host_header), *self._headers(options.get("service_auth", True))]
+        body, content_type = encode_body(json, data)
+        lines = [(b"Host", endpoint.host_header), *self._headers(service_auth)]
         if content_type:
             lines.append((b"Content-Type", content_type))
         if body or method not in WITHOUT_BODY:
             lines.append((b"Content-Length", str(len(body)).encode()))
-        headers = options.get("headers", ())
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         lines += [(name.encode(), value.encode()) for name, value in pairs]
         return self._send(Request(method.encode(), endpoint, lines, body), self.due)

@@ -1,11 +1,22 @@
-"""The kind ``plaintext``: a form to one URL, answered with the word OK or NO."""
+"""The kind ``plaintext``: a service that answers a form with the word OK or NO.
 
-from extauth_http import Backend, BackendSettings, Command, HttpClient, UndecidedError, Verdict
-from extauth_http.config.endpoint import Url
+``auth`` sends its request with a method of HttpClient. ``tryregister`` uses an ``httpx.Client``,
+as a backend does that needs more of httpx, or a library that takes such a client.
+"""
+
+from extauth_http import (
+    Backend,
+    BackendSettings,
+    Command,
+    HttpClient,
+    UndecidedError,
+    Url,
+    Verdict,
+)
 
 
 class PlaintextSettings(BackendSettings):
-    """The keys of its ``backend`` table, beside the ones that each kind has."""
+    """The keys of the ``backend`` table in addition to those of each kind."""
 
     url: Url
     realm: str = "xmpp"
@@ -20,12 +31,22 @@ class Plaintext(Backend):
 
     def auth(self, command: Command, http: HttpClient) -> Verdict:
         form = {"login": command.user, "secret": command.password, "realm": self._realm}
-        answer = http.post(self._url, data=form)
-        if answer.status_code != 200:
-            raise answer.undecided()
-        match answer.content.strip():
-            case b"OK":
-                return Verdict.ALLOW
-            case b"NO":
-                return Verdict.DENY
-        raise UndecidedError("not_an_answer", "expected OK or NO")
+        response = http.post(self._url, data=form)
+        if response.status_code != 200:
+            raise response.undecided()
+        return _verdict(response.text)
+
+    def tryregister(self, command: Command, http: HttpClient) -> Verdict:
+        form = {"new": command.user, "secret": command.password, "realm": self._realm}
+        with http.client() as client:
+            response = client.put(self._url.url, data=form).raise_for_status()
+        return _verdict(response.text)
+
+
+def _verdict(text: str) -> Verdict:
+    match text.strip():
+        case "OK":
+            return Verdict.ALLOW
+        case "NO":
+            return Verdict.DENY
+    raise UndecidedError("not_an_answer", "expected OK or NO")
