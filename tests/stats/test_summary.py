@@ -1,4 +1,4 @@
-"""What ``stats`` counts: right within its bounds, and within its bounds whatever comes."""
+"""The statistics of ``stats`` are correct and use a limited amount of memory."""
 
 import math
 import random
@@ -7,26 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extauth_http.stats.log_entries import AnswerEntry
 from extauth_http.stats.sketches import (
-    ERROR,
-    LEAST_MS,
+    MAX_MS,
     MAX_NAMES,
-    MOST_MS,
-    Frequent,
-    Histogram,
-    bucket,
+    MIN_MS,
+    RELATIVE_ERROR,
+    FrequentNames,
+    LatencyHistogram,
+    bucket_number,
 )
 from extauth_http.stats.summary import (
-    KEPT_MINUTES,
-    MAX_GROUPS,
     MAX_MEMBERS,
+    MAX_OPEN_MINUTES,
     MAX_REASONS,
-    OTHERS,
+    MAX_ROWS,
+    OTHER_NAMES,
+    BoundedCounter,
     BusiestMinute,
-    Counts,
-    Entry,
-    Groups,
-    Pool,
+    PoolLoad,
+    StatisticsByName,
     Summary,
 )
 
@@ -39,60 +39,60 @@ def entry(
     reason: str = "denied",
     ms: float = 10.0,
     pid: int = 1,
-) -> Entry:
-    return Entry(time, "auth", user, host, "rest", "deny", reason, ms, pid)
+) -> AnswerEntry:
+    return AnswerEntry(time, "auth", user, host, "rest", "deny", reason, ms, pid)
 
 
 @given(
-    st.lists(st.floats(LEAST_MS, MOST_MS), min_size=1, max_size=200),
+    st.lists(st.floats(MIN_MS, MAX_MS), min_size=1, max_size=200),
     st.sampled_from([0.5, 0.95, 0.99]),
 )
-def test_a_percentile_is_within_the_error_that_is_told(values: list[float], share: float) -> None:
-    histogram = Histogram()
+def test_a_percentile_is_within_the_stated_error(values: list[float], share: float) -> None:
+    histogram = LatencyHistogram()
     for value in values:
-        histogram.add(bucket(value))
+        histogram.add(bucket_number(value))
     exact = sorted(values)[math.ceil(share * len(values)) - 1]
-    assert histogram.percentile(share) == pytest.approx(exact, rel=ERROR * (1 + 1e-9))
+    assert histogram.percentile(share) == pytest.approx(exact, rel=RELATIVE_ERROR * (1 + 1e-9))
 
 
-def test_no_latency_has_no_percentile() -> None:
-    assert Histogram().percentile(0.5) is None
+def test_an_empty_histogram_has_no_percentile() -> None:
+    assert LatencyHistogram().percentile(0.5) is None
 
 
 @given(st.lists(st.floats(0, 1e300)))
-def test_a_histogram_has_so_many_buckets_at_most(values: list[float]) -> None:
-    numbers = {bucket(value) for value in values}
-    assert numbers <= set(range(bucket(LEAST_MS), bucket(MOST_MS) + 1))
-    assert bucket(MOST_MS) - bucket(LEAST_MS) < 1100
+def test_the_number_of_buckets_is_limited(values: list[float]) -> None:
+    numbers = {bucket_number(value) for value in values}
+    assert numbers <= set(range(bucket_number(MIN_MS), bucket_number(MAX_MS) + 1))
+    assert bucket_number(MAX_MS) - bucket_number(MIN_MS) < 1100
 
 
 @given(st.lists(st.sampled_from("abcdefghijkl"), max_size=300), st.integers(2, 6))
-def test_a_frequent_name_is_found_and_its_count_within_what_is_told(
+def test_a_frequent_name_is_found_and_its_count_is_within_the_limits(
     names: list[str], limit: int
 ) -> None:
-    frequent = Frequent(limit)
+    frequent = FrequentNames(limit)
     for name in names:
         frequent.add(name)
         assert len(frequent.counts) < limit
     for name in set(names):
         least = frequent.counts.get(name, 0)
-        assert least <= names.count(name) <= least + frequent.missed
-    assert frequent.missed <= len(names) / limit
+        assert least <= names.count(name) <= least + frequent.max_missing
+    assert frequent.max_missing <= len(names) / limit
 
 
-def test_whose_password_is_guessed_is_seen_among_a_million_others() -> None:
-    frequent = Frequent()
+def test_a_user_under_attack_is_found_among_many_others() -> None:
+    frequent = FrequentNames()
     chance = random.Random(1)
     for number in range(100_000):
         frequent.add("victim" if chance.random() < 0.02 else f"user{number}")
     assert frequent.top(1)[0][0] == "victim"
 
 
-def test_more_names_than_there_are_places_are_counted_as_others() -> None:
-    counts = Counts(3)
+def test_names_above_the_limit_are_counted_as_others() -> None:
+    counts = BoundedCounter(3)
     for name in "abcdab":
         counts.add(name)
-    assert counts.most_first() == {OTHERS: 2, "a": 2, "b": 2}
+    assert counts.by_frequency() == {OTHER_NAMES: 2, "a": 2, "b": 2}
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_the_busiest_minute_is_found(amounts: list[tuple[int, float]], most: flo
     busiest = BusiestMinute()
     for minute, amount in amounts:
         busiest.add(minute, amount)
-        assert len(busiest.minutes) <= KEPT_MINUTES
-    assert busiest.most == most
+        assert len(busiest.minutes) <= MAX_OPEN_MINUTES
+    assert busiest.largest == most
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_the_busiest_minute_is_found(amounts: list[tuple[int, float]], most: flo
     [
         # One member, busy for 1 of 10 seconds.
         ([(1001, 1000, 1), (1010, 0, 1)], None, 1, 0.1, 0.1),
-        # Two, of which one is never busy.
+        # Two members, one of them never busy.
         ([(1010, 10_000, 1), (1000, 0, 2), (1010, 0, 2)], None, 2, 0.5, 0.5),
-        # One and its successor: that is one at a time.
+        # One member and its replacement: one at a time.
         ([(1005, 5000, 1), (1010, 4000, 2)], None, 1, 0.9, 0.9),
-        # Six were never asked.
+        # Six more members never got a packet.
         ([(1010, 10_000, 1), (1010, 10_000, 2)], 8, 8, 0.25, 0.25),
-        # An answer that took two minutes was under way in both: 1000 s is in minute 16.
+        # A reply after 90 s counts in two minutes.
         ([(960, 0, 1), (1080, 90_000, 1)], None, 1, 0.75, 1.0),
     ],
 )
-def test_how_full_the_pool_was(
+def test_the_load_of_the_pool_is_a_share_of_its_time(
     lines: list[tuple[float, float, int]],
     size: int | None,
     members: int,
@@ -138,37 +138,37 @@ def test_how_full_the_pool_was(
     summary = Summary()
     for time, ms, pid in lines:
         summary.add(entry(time, ms=ms, pid=pid))
-    found = summary.pool.summary(summary.seconds, size)
+    found = summary.pool.as_json(summary.seconds, size)
     assert found == {"members": members, "busy": busy, "busy_in_busiest_minute": minute}
 
 
-def test_pool_members_are_forgotten_when_there_were_too_many() -> None:
-    pool = Pool()
+def test_the_number_of_pool_members_in_memory_is_limited() -> None:
+    pool = PoolLoad()
     for pid in range(3 * MAX_MEMBERS):
-        pool.seen(pid, pid, pid + 1.5)
+        pool.add_member(pid, pid, pid + 1.5)
         assert len(pool.members) <= MAX_MEMBERS
     assert pool.members_at_once() == 2
 
 
-def test_the_memory_is_bounded_whatever_the_log_holds() -> None:
+def test_the_memory_is_limited_for_any_log() -> None:
     summary = Summary()
-    for number in range(3 * MAX_GROUPS):
+    for number in range(3 * MAX_ROWS):
         summary.add(
             entry(
                 60.0 * number, host=f"h{number}", user=f"u{number}", reason=f"r{number}", pid=number
             )
         )
-    assert len(summary.hosts.tallies) == MAX_GROUPS
-    assert summary.hosts.tallies[OTHERS].commands == 2 * MAX_GROUPS + 1
+    assert len(summary.hosts.rows) == MAX_ROWS
+    assert summary.hosts.rows[OTHER_NAMES].commands == 2 * MAX_ROWS + 1
     assert len(summary.all.reasons["deny"].counts) == MAX_REASONS
-    assert len(summary.all.refused.counts) < MAX_NAMES
+    assert len(summary.all.refused_users.counts) < MAX_NAMES
     assert len(summary.pool.members) <= MAX_MEMBERS
-    assert sum(tally.commands for tally in summary.hosts.tallies.values()) == 3 * MAX_GROUPS
+    assert sum(row.commands for row in summary.hosts.rows.values()) == 3 * MAX_ROWS
 
 
-def test_a_known_group_is_found_when_there_are_no_more_places() -> None:
-    groups = Groups(2)
-    first, second = groups.of("a"), groups.of("b")
-    assert groups.of("a") is first
-    assert groups.of("c") is second
-    assert list(groups.tallies) == ["a", OTHERS]
+def test_a_known_name_keeps_its_row_when_the_limit_is_reached() -> None:
+    groups = StatisticsByName(2)
+    first, second = groups.row("a"), groups.row("b")
+    assert groups.row("a") is first
+    assert groups.row("c") is second
+    assert list(groups.rows) == ["a", OTHER_NAMES]

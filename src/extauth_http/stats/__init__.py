@@ -1,1 +1,1 @@
-"""``extauth-http stats``: what the log says about logins."""
+"""``extauth-http stats``: logins, verdicts, latency and pool load from the log."""

@@ -1,11 +1,14 @@
 """The arguments of ``extauth-http stats``."""
 
 import argparse
+import contextlib
 import math
 import sys
 import time
 from pathlib import Path
 
+from extauth_http.config.durations import parse_duration
+from extauth_http.stats.log_entries import parse_time
 from extauth_http.terminal.argument_types import argument_type, whole_number
 from extauth_http.terminal.error_message import print_error
 
@@ -13,6 +16,10 @@ MAX_POOL_SIZE = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Summarize the log by host and by backend: logins per minute, verdicts, reasons, latency, "
+        "the users whose logins are refused most often, and the load of the pool."
+    )
     parser.add_argument(
         "files",
         nargs="*",
@@ -22,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--since",
-        type=argument_type(_since),
+        type=argument_type(lambda text: parse_since(text, time.time())),
         default=-math.inf,
         metavar="TIME",
         help="count only what is not older: 30m, 1h, 2d, or an ISO 8601 time",
@@ -44,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from extauth_http.stats.command import Report, stats
+    from extauth_http.stats.command import stats
+    from extauth_http.stats.report import LogReport
 
     names: list[str] = arguments.files or [_configured_log(arguments.config)]
     if not all(names):
@@ -52,9 +60,9 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         return stats(
             [None if name == "-" else Path(name) for name in names],
-            Report(arguments.since, arguments.pool_size),
+            LogReport(arguments.since, arguments.pool_size),
             follow=arguments.follow,
-            json_only=arguments.json,
+            as_json=arguments.json,
         )
     except OSError as error:
         return print_error(f"{error.filename}: {error.strerror}")
@@ -81,11 +89,16 @@ def _configured_log(config: Path | None) -> str:
     return "-"
 
 
-def _since(text: str) -> float:
-    from extauth_http.stats.command import since
+def parse_since(text: str, now: float) -> float:
+    """The time that ``--since`` means: a duration before ``now``, or an ISO 8601 time.
 
+    All times are in seconds since 1970. A time without a zone is UTC, as in the log. Raises
+    ValueError.
+    """
+    with contextlib.suppress(ValueError):
+        return now - parse_duration(text)
     try:
-        return since(text, time.time())
+        return parse_time(text)
     except ValueError:
         raise ValueError(
             f"expected 30m, 1h, 2d or an ISO 8601 time such as 2026-05-01T08:00, not {text!r}"

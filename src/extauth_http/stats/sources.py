@@ -1,6 +1,6 @@
-"""Where ``stats`` reads: files, compressed or not, pipes, and a log that grows and is rotated.
+"""The input of ``stats``: files, gzip files, pipes, and a growing file that is rotated.
 
-Bytes → lines. This file does not know what is in a line.
+Bytes → lines. This file does not know what a line contains.
 """
 
 import contextlib
@@ -18,22 +18,25 @@ from typing import Any, BinaryIO
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 20
-"""A longer line is none of ours: a packet holds 64 KiB. It is passed on as one that is no JSON."""
+"""A longer line is not from the program, because a packet has at most 64 KiB. ``TOO_LONG``
+replaces it."""
 
-BEGINNING_BYTES = 1 << 16
-"""In which the first event of a file is looked for."""
+TOO_LONG = b"(too long)"
+"""Not JSON, so the line is counted as such."""
 
-LOOK_SECONDS = 0.2
-"""Between two looks at a file that grows."""
+FIRST_TIME_BYTES = 1 << 16
+"""How far into a file to search for the time of its first entry."""
 
-_GZIP = b"\x1f\x8b"
+POLL_SECONDS = 0.2
+"""The pause before a growing file is read again."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
 _TIME = re.compile(rb'"time": ?"([0-9T:.-]+)Z"')
-_LAST = "~"
-"""Above all times."""
+_AFTER_ALL_TIMES = "~"
 
 
-class Lines:
-    """Cuts blocks into lines, of which none longer than ``MAX_LINE_BYTES`` is kept."""
+class LineSplitter:
+    """Splits blocks into lines and replaces those above ``MAX_LINE_BYTES``."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -45,96 +48,105 @@ class Lines:
             return []
         *lines, self._rest = (self._rest + block).split(b"\n")
         if self._is_too_long and lines:
-            lines[0], self._is_too_long = b"(too long)", False
+            lines[0], self._is_too_long = TOO_LONG, False
         if len(self._rest) > MAX_LINE_BYTES or self._is_too_long:
-            self._rest, self._is_too_long = b"(too long)", True
+            self._rest, self._is_too_long = TOO_LONG, True
         return lines
 
     def end(self) -> list[bytes]:
-        """What is left: a line without an end."""
+        """The last line if it has no line end."""
         rest, self._rest = self._rest, b""
         return [rest] if rest else []
 
 
-def is_compressed(opened: BinaryIO) -> bool:
-    """By what it begins with, not by its name; nothing is taken from what is to be read."""
-    return isinstance(opened, io.BufferedReader) and opened.peek(2)[:2] == _GZIP
+def is_gzip(opened: BinaryIO) -> bool:
+    """Whether a file begins with the gzip magic number. Does not move its position."""
+    return isinstance(opened, io.BufferedReader) and opened.peek(2)[:2] == _GZIP_MAGIC
 
 
-def read(
-    source: BinaryIO, take: Callable[[bytes], None], progress: Callable[[int], None]
+def read_log(
+    source: BinaryIO, on_line: Callable[[bytes], None], on_progress: Callable[[int], None]
 ) -> str | None:
-    """Reads a log to its end, compressed or not; what cut it short, if anything did."""
-    compressed = is_compressed(source)
-    data: Any = gzip.GzipFile(fileobj=source) if compressed else source
-    lines = Lines()
+    """Reads a log to its end. Returns the error if only a part can be read, otherwise None.
+
+    ``on_progress`` gets the number of bytes of the file that were read.
+    """
+    is_compressed = is_gzip(source)
+    data: Any = gzip.GzipFile(fileobj=source) if is_compressed else source
+    splitter = LineSplitter()
     position = 0
-    trouble = None
+    error = None
     try:
         while block := data.read1(BLOCK_BYTES):
-            for line in lines.feed(block):
-                take(line)
-            position = source.tell() if compressed and source.seekable() else position + len(block)
-            progress(position)
-    except (EOFError, OSError, zlib.error) as error:
-        trouble = str(error)
-    for line in lines.end():
-        take(line)
-    return trouble
+            for line in splitter.feed(block):
+                on_line(line)
+            has_position = is_compressed and source.seekable()
+            position = source.tell() if has_position else position + len(block)
+            on_progress(position)
+    except (EOFError, OSError, zlib.error) as failure:
+        error = str(failure)
+    for line in splitter.end():
+        on_line(line)
+    return error
 
 
-def in_order(files: Iterable[Path]) -> list[Path]:
-    """The oldest first, by the first event of each; pipes come last, as what they hold can be read
-    only once. Raises OSError where one cannot be read."""
+def oldest_first(files: Iterable[Path]) -> list[Path]:
+    """The files by the time of their first entry. Pipes come last, as they can be read only once.
+
+    Raises OSError if a file cannot be read.
+    """
     return sorted(files, key=_first_time)
 
 
 def _first_time(file: Path) -> str:
-    # The log's times are all UTC and of one form, so they can be compared as they are.
+    # All times of the log are UTC and have the same form, so they sort as text.
     if not stat.S_ISREG(file.stat().st_mode):
-        return _LAST
+        return _AFTER_ALL_TIMES
     with file.open("rb") as opened:
-        data: Any = gzip.GzipFile(fileobj=opened) if is_compressed(opened) else opened
-        beginning = b""
-        with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):  # as far as it goes
-            while len(beginning) < BEGINNING_BYTES and (block := data.read1(BEGINNING_BYTES)):
-                beginning += block
-    found = _TIME.search(beginning)
+        data: Any = gzip.GzipFile(fileobj=opened) if is_gzip(opened) else opened
+        head = b""
+        with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):  # a part is enough
+            while len(head) < FIRST_TIME_BYTES and (block := data.read1(FIRST_TIME_BYTES)):
+                head += block
+    found = _TIME.search(head)
     return found[1].decode() if found else ""
 
 
-def followed(file: Path) -> Iterator[bytes]:
-    """The blocks of a file as it grows, beyond a rotation by renaming or by truncating; an empty
-    one where there is no more for now. Raises OSError where it cannot be opened at first."""
+def follow_file(file: Path) -> Iterator[bytes]:
+    """The blocks of a growing file, across rotation by renaming or truncating.
+
+    Yields an empty block while there is nothing new. Raises OSError if the file cannot be opened
+    at first.
+    """
     opened = file.open("rb", buffering=0)
     try:
         while True:
             while block := opened.read(BLOCK_BYTES):
                 yield block
             yield b""
-            time.sleep(LOOK_SECONDS)
-            here = os.fstat(opened.fileno())
+            time.sleep(POLL_SECONDS)
+            current = os.fstat(opened.fileno())
             with contextlib.suppress(OSError):
-                there = file.stat()
-                if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
+                named = file.stat()
+                if (named.st_dev, named.st_ino) != (current.st_dev, current.st_ino):
                     new = file.open("rb", buffering=0)
                     while block := opened.read(BLOCK_BYTES):
                         yield block
                     opened.close()
                     opened = new
-                    # What was cut off at the end of the old one must not run into the new one.
+                    # An incomplete last line of the old file is a line of its own.
                     yield b"\n"
-            if here.st_size < opened.tell():
+            if current.st_size < opened.tell():
                 opened.seek(0)
                 yield b"\n"
     finally:
         opened.close()
 
 
-def arriving(descriptor: int) -> Iterator[bytes]:
-    """The blocks of a pipe as they come; an empty one where there is none for now."""
+def follow_pipe(descriptor: int) -> Iterator[bytes]:
+    """The blocks of a pipe until its end. Yields an empty block while there is nothing new."""
     while True:
-        ready, _, _ = select.select([descriptor], [], [], LOOK_SECONDS)
+        ready, _, _ = select.select([descriptor], [], [], POLL_SECONDS)
         if not ready:
             yield b""
         elif block := os.read(descriptor, BLOCK_BYTES):

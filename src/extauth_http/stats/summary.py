@@ -1,50 +1,28 @@
-"""What ``stats`` counts, in memory that does not grow with the log.
+"""The statistics of ``stats``, in memory that does not grow with the log.
 
-Each summary has a bound of its own, by construction: percentiles come from a histogram whose
-buckets grow by a constant factor (Masson, Rim, Lee: DDSketch, 2019), the most frequent names from
-a Misra-Gries summary (1982), and where there are more names than places the rest are counted as
-one. This file knows neither files nor JSON.
+Each part has a fixed limit: percentiles and frequent names come from ``sketches.py``, and names
+above a limit share one row. This file knows neither files nor lines.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-from extauth_http.stats.sketches import MOST_MS, Frequent, Histogram, bucket
+from extauth_http.stats.log_entries import VERDICTS, AnswerEntry
+from extauth_http.stats.sketches import MAX_MS, FrequentNames, LatencyHistogram, bucket_number
 
-MAX_GROUPS = 1000
+MAX_ROWS = 1000
 MAX_REASONS = 200
 MAX_MEMBERS = 4096
-KEPT_MINUTES = 4
+MAX_OPEN_MINUTES = 4
 
-OTHERS = "(others)"
-"""What all further names are counted as."""
-
-NOBODY = "(none)"
-"""The host or backend of a packet that could not be read."""
+OTHER_NAMES = "(others)"
+"""The row of all names above a limit."""
 
 MINUTE = 60.0
 
 
-class Entry(NamedTuple):
-    """One answer of the log. ``time`` is when it was out, in seconds since the epoch.
-
-    A tuple, since there are millions of them: a frozen dataclass takes three times as long to make.
-    """
-
-    time: float
-    operation: str
-    user: str
-    host: str
-    backend: str
-    verdict: str
-    reason: str
-    ms: float
-    pid: int
-
-
-class Counts:
-    """How often each of a limited number of keys was seen, the rest as ``others``."""
+class BoundedCounter:
+    """Counts of up to ``limit`` keys. Further keys count as ``OTHER_NAMES``."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -52,83 +30,92 @@ class Counts:
 
     def add(self, key: str) -> None:
         if key not in self.counts and len(self.counts) >= self.limit - 1:
-            key = OTHERS
+            key = OTHER_NAMES
         self.counts[key] = self.counts.get(key, 0) + 1
 
-    def most_first(self) -> dict[str, int]:
+    def by_frequency(self) -> dict[str, int]:
+        """The counts, the highest first."""
         return dict(sorted(self.counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 class BusiestMinute:
-    """The most of anything in one minute, of lines that are in order but for a few minutes."""
+    """The largest sum within one minute. Entries may be out of order by a few minutes."""
 
     def __init__(self) -> None:
         self.minutes: dict[int, float] = {}
-        self._most = 0.0
+        self._largest = 0.0
 
     def add(self, minute: int, amount: float) -> None:
         self.minutes[minute] = self.minutes.get(minute, 0.0) + amount
-        if len(self.minutes) > KEPT_MINUTES:
-            self._most = max(self._most, self.minutes.pop(min(self.minutes)))
+        if len(self.minutes) > MAX_OPEN_MINUTES:
+            self._largest = max(self._largest, self.minutes.pop(min(self.minutes)))
 
     @property
-    def most(self) -> float:
-        return max(self._most, *self.minutes.values(), 0.0)
+    def largest(self) -> float:
+        return max(self._largest, *self.minutes.values(), 0.0)
 
 
-class Tally:
-    """What became of the commands of one host, of one backend, or of all."""
+class CommandStatistics:
+    """The statistics of the commands of one host, of one backend, or of all."""
 
     def __init__(self) -> None:
         self.commands = self.logins = 0
-        self.verdicts = {"allow": 0, "deny": 0, "undecided": 0}
-        self.reasons = {verdict: Counts(MAX_REASONS) for verdict in self.verdicts}
-        self.busiest = BusiestMinute()
-        self.latencies = Histogram()
-        self.refused = Frequent()
+        self.verdicts = dict.fromkeys(VERDICTS, 0)
+        self.reasons = {verdict: BoundedCounter(MAX_REASONS) for verdict in VERDICTS}
+        self.busiest_minute = BusiestMinute()
+        self.latencies = LatencyHistogram()
+        self.refused_users = FrequentNames()
 
-    def add(self, entry: Entry, number: int) -> None:
-        """``number`` is the bucket of the entry's latency."""
+    def add(self, entry: AnswerEntry, bucket: int) -> None:
+        """Counts an entry. ``bucket`` is the bucket number of its latency."""
         self.commands += 1
         verdict = entry.verdict
         self.verdicts[verdict] += 1
         self.reasons[verdict].add(entry.reason)
-        self.latencies.add(number)
+        self.latencies.add(bucket)
         if entry.operation == "auth":
             self.logins += 1
-            self.busiest.add(int(entry.time // MINUTE), 1)
+            self.busiest_minute.add(int(entry.time // MINUTE), 1)
             if verdict == "deny":
-                self.refused.add(f"{entry.user}@{entry.host}")
+                self.refused_users.add(f"{entry.user}@{entry.host}")
 
-    def summary(self, seconds: float) -> dict[str, Any]:
-        """As JSON has it; ``seconds`` is the span, of which less than a minute counts as one."""
+    def as_json(self, seconds: float) -> dict[str, Any]:
+        """``seconds`` is the time span of the log. Less than a minute counts as a minute."""
         return {
             "commands": self.commands,
             "logins": self.logins,
             "logins_per_minute": round(self.logins / max(seconds / MINUTE, 1), 2),
-            "logins_in_busiest_minute": int(self.busiest.most),
+            "logins_in_busiest_minute": int(self.busiest_minute.largest),
             "verdicts": self.verdicts,
-            "reasons": {name: counts.most_first() for name, counts in self.reasons.items()},
+            "reasons": {name: counts.by_frequency() for name, counts in self.reasons.items()},
             "ms": {
                 f"p{percent}": self.latencies.percentile(percent / 100) for percent in (50, 95, 99)
             },
             "refused_users": [
-                {"user": user, "at_least": count, "at_most": count + self.refused.missed}
-                for user, count in self.refused.top(10)
+                {
+                    "user": user,
+                    "at_least": count,
+                    "at_most": count + self.refused_users.max_missing,
+                }
+                for user, count in self.refused_users.top(10)
             ],
         }
 
 
-class Pool:
-    """How long the pool's members were busy. A member is a pid, from its first line to its last."""
+class PoolLoad:
+    """How long the pool members were busy.
+
+    A pool member is a pid. It exists from its first to its last log entry.
+    """
 
     def __init__(self) -> None:
         self.busy_seconds = 0.0
-        self.busiest = BusiestMinute()
+        self.busiest_minute = BusiestMinute()
         self.members: dict[int, tuple[float, float]] = {}
         self._most_at_once = 0
 
-    def seen(self, pid: int, start: float, end: float) -> None:
+    def add_member(self, pid: int, start: float, end: float) -> None:
+        """Notes that a pool member existed from ``start`` to ``end`` (seconds since 1970)."""
         known = self.members.get(pid)
         if known:
             start, end = min(known[0], start), max(known[1], end)
@@ -138,86 +125,84 @@ class Pool:
             newest = sorted(self.members.items(), key=lambda item: item[1][1])
             self.members = dict(newest[MAX_MEMBERS // 2 :])
 
-    def add(self, entry: Entry) -> None:
-        seconds = min(entry.ms, MOST_MS) / 1000
+    def add(self, entry: AnswerEntry) -> None:
+        seconds = min(entry.ms, MAX_MS) / 1000
         start = entry.time - seconds
-        self.seen(entry.pid, start, entry.time)
+        self.add_member(entry.pid, start, entry.time)
         self.busy_seconds += seconds
         first, last = int(start // MINUTE), int(entry.time // MINUTE)
         if first == last:
-            self.busiest.add(first, seconds)
+            self.busiest_minute.add(first, seconds)
             return
         for minute in range(first, last + 1):
             begin, end = max(start, minute * MINUTE), min(entry.time, (minute + 1) * MINUTE)
-            self.busiest.add(minute, end - begin)
+            self.busiest_minute.add(minute, end - begin)
 
     def members_at_once(self) -> int:
-        """How many there were at the same time, at most: one that was replaced is not another."""
-        # Of what happens at the same instant, the starts come first.
-        steps = [(start, 0, 1) for start, _ in self.members.values()]
-        steps += [(end, 1, -1) for _, end in self.members.values()]
-        now = most = 0
-        for _, _, change in sorted(steps):
-            now += change
-            most = max(most, now)
-        return max(most, self._most_at_once)
+        """The largest number of members at one time. A member that replaces another adds none."""
+        # At equal times, a start sorts before an end.
+        changes = [(start, 0, 1) for start, _ in self.members.values()]
+        changes += [(end, 1, -1) for _, end in self.members.values()]
+        current = largest = 0
+        for _, _, change in sorted(changes):
+            current += change
+            largest = max(largest, current)
+        return max(largest, self._most_at_once)
 
-    def summary(self, seconds: float, size: int | None) -> dict[str, Any]:
-        """As JSON has it; shares are of the time of ``size`` members, else of those seen."""
+    def as_json(self, seconds: float, size: int | None) -> dict[str, Any]:
+        """The load as shares of the time of ``size`` members, or of those in the log."""
         members = size or self.members_at_once()
         minute = min(seconds, MINUTE)
         return {
             "members": members,
             "busy": _share(self.busy_seconds, seconds * members),
-            "busy_in_busiest_minute": _share(self.busiest.most, minute * members),
+            "busy_in_busiest_minute": _share(self.busiest_minute.largest, minute * members),
         }
 
 
-class Groups:
-    """A tally for each name, up to a number of names."""
+class StatisticsByName:
+    """The statistics of up to ``limit`` names. Further names share ``OTHER_NAMES``."""
 
-    def __init__(self, limit: int = MAX_GROUPS) -> None:
+    def __init__(self, limit: int = MAX_ROWS) -> None:
         self.limit = limit
-        self.tallies: dict[str, Tally] = {}
+        self.rows: dict[str, CommandStatistics] = {}
 
-    def of(self, name: str) -> Tally:
-        found = self.tallies.get(name)
+    def row(self, name: str) -> CommandStatistics:
+        found = self.rows.get(name)
         if found:
             return found
-        if len(self.tallies) >= self.limit - 1:
-            name = OTHERS
-        return self.tallies.setdefault(name, Tally())
+        if len(self.rows) >= self.limit - 1:
+            name = OTHER_NAMES
+        return self.rows.setdefault(name, CommandStatistics())
+
+    def as_json(self, seconds: float) -> dict[str, Any]:
+        """The rows, those with the most commands first. ``seconds`` is the time span."""
+        rows = sorted(self.rows.items(), key=lambda item: (-item[1].commands, item[0]))
+        return {name: row.as_json(seconds) for name, row in rows}
 
 
 class Summary:
-    """All that is known of a log."""
+    """The statistics of all answers of a log."""
 
     def __init__(self) -> None:
-        self.all = Tally()
-        self.hosts, self.backends = Groups(), Groups()
-        self.pool = Pool()
+        self.all = CommandStatistics()
+        self.hosts, self.backends = StatisticsByName(), StatisticsByName()
+        self.pool = PoolLoad()
         self.start, self.end = math.inf, -math.inf
 
-    def add(self, entry: Entry) -> None:
-        number = bucket(entry.ms)
-        self.all.add(entry, number)
-        self.hosts.of(entry.host).add(entry, number)
-        self.backends.of(entry.backend).add(entry, number)
+    def add(self, entry: AnswerEntry) -> None:
+        bucket = bucket_number(entry.ms)
+        self.all.add(entry, bucket)
+        self.hosts.row(entry.host).add(entry, bucket)
+        self.backends.row(entry.backend).add(entry, bucket)
         self.pool.add(entry)
-        self.start = min(self.start, entry.time - min(entry.ms, MOST_MS) / 1000)
+        self.start = min(self.start, entry.time - min(entry.ms, MAX_MS) / 1000)
         self.end = max(self.end, entry.time)
 
     @property
     def seconds(self) -> float:
-        """From the first packet to the last answer."""
+        """The time from the first packet to the last reply."""
         return max(self.end - self.start, 0.0)
-
-    def groups(self, groups: Groups) -> dict[str, Any]:
-        """As JSON has it, those with the most commands first."""
-        ordered: Iterable[tuple[str, Tally]] = sorted(
-            groups.tallies.items(), key=lambda item: (-item[1].commands, item[0])
-        )
-        return {name: tally.summary(self.seconds) for name, tally in ordered}
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The summary of a log as a person reads it."""
+"""The report of ``stats`` as tables for a terminal."""
 
 from typing import Any
 
@@ -6,75 +6,75 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-MOST_ROWS = 20
-"""Of each table: the rest is in the JSON."""
+MAX_ROWS = 20
+"""Rows of each table. The JSON has all of them."""
 
 
-def tables(found: dict[str, Any]) -> Group:
-    """What ``Report.as_json`` gives, on a screen."""
-    parts: list[RenderableType] = [_span(found)]
-    if found["all"]["commands"]:
-        parts += ["", _groups("host", {**found["hosts"], "all": found["all"]})]
-        parts += ["", _groups("backend", found["backends"])]
-        parts += ["", _reasons(found["all"])]
-        if found["all"]["refused_users"]:
-            parts += ["", _refused(found["all"]["refused_users"])]
-        parts += ["", _pool(found["pool"])]
+def report_tables(report: dict[str, Any]) -> Group:
+    """The tables of ``LogReport.as_json()``."""
+    parts: list[RenderableType] = [_lines(report)]
+    if report["all"]["commands"]:
+        parts += ["", _statistics("host", {**report["hosts"], "all": report["all"]})]
+        parts += ["", _statistics("backend", report["backends"])]
+        parts += ["", _reasons(report["all"])]
+        if report["all"]["refused_users"]:
+            parts += ["", _refused_users(report["all"]["refused_users"])]
+        parts += ["", _pool(report["pool"])]
     return Group(*parts)
 
 
-def _span(found: dict[str, Any]) -> Text:
-    lines = found["lines"]
-    others = ", ".join(f"{count} {name}" for name, count in lines["other_events"].items())
-    text = f"{found['from']} to {found['to']}, " if found["from"] else ""
+def _lines(report: dict[str, Any]) -> Text:
+    lines = report["lines"]
+    events = ", ".join(f"{count} {name}" for name, count in lines["other_events"].items())
+    text = f"{report['from']} to {report['to']}, " if report["from"] else ""
     text += f"{lines['answers']} answers"
-    for count, what in (
-        (others, ""),
-        (lines["before"], "before that"),
-        (lines["not_json"], "lines that are no JSON"),
-        (lines["unusable"], "lines of something else"),
+    for count, description in (
+        (events, ""),
+        (lines["before"], "earlier entries"),
+        (lines["not_json"], "lines that are not JSON"),
+        (lines["unusable"], "lines of other programs"),
     ):
-        text += f"; {count} {what}".rstrip() if count else ""
+        text += f"; {count} {description}".rstrip() if count else ""
     return Text(text)
 
 
-def _groups(kind: str, groups: dict[str, Any]) -> Table:
-    columns = [kind, "logins", "a\nminute", "at\nmost", "allow", "deny", "undecided"]
+def _statistics(kind: str, statistics: dict[str, Any]) -> Table:
+    columns = [kind, "logins", "per\nminute", "most per\nminute", "allow", "deny", "undecided"]
     columns += ["p50\nms", "p95\nms", "p99\nms"]
     rows: list[list[str]] = []
-    # `all` is the last and always there.
-    names = list(groups)
-    for name in names[:MOST_ROWS] + [name for name in names[MOST_ROWS:] if name == "all"]:
-        group = groups[name]
+    # The row `all` comes last and is never left out.
+    names = list(statistics)
+    for name in names[:MAX_ROWS] + [name for name in names[MAX_ROWS:] if name == "all"]:
+        row = statistics[name]
         rows.append(
             [
                 name,
-                str(group["logins"]),
-                f"{group['logins_per_minute']:.1f}",
-                str(group["logins_in_busiest_minute"]),
-                *(str(count) for count in group["verdicts"].values()),
-                *(_ms(value) for value in group["ms"].values()),
+                str(row["logins"]),
+                f"{row['logins_per_minute']:.1f}",
+                str(row["logins_in_busiest_minute"]),
+                *(str(count) for count in row["verdicts"].values()),
+                *(_ms(value) for value in row["ms"].values()),
             ]
         )
     return _table(columns, rows, texts=1)
 
 
-def _reasons(group: dict[str, Any]) -> Table:
+def _reasons(row: dict[str, Any]) -> Table:
     rows = [
-        [verdict, reason, str(count), _percent(count / group["commands"])]
-        for verdict, reasons in group["reasons"].items()
-        for reason, count in list(reasons.items())[:MOST_ROWS]
+        [verdict, reason, str(count), _percent(count / row["commands"])]
+        for verdict, reasons in row["reasons"].items()
+        for reason, count in list(reasons.items())[:MAX_ROWS]
     ]
     return _table(["verdict", "reason", "commands", "share"], rows, texts=2)
 
 
-def _refused(users: list[dict[str, Any]]) -> Table:
+def _refused_users(users: list[dict[str, Any]]) -> Table:
     counts = [(user["user"], user["at_least"], user["at_most"]) for user in users]
     rows = [
         [name, str(least) if least == most else f"{least} to {most}"]
         for name, least, most in counts
     ]
-    return _table(["refused most often", "logins"], rows, texts=1)
+    return _table(["most refused users", "logins"], rows, texts=1)
 
 
 def _pool(pool: dict[str, Any]) -> Text:
@@ -83,8 +83,10 @@ def _pool(pool: dict[str, Any]) -> Text:
 
 
 def _table(names: list[str], rows: list[list[str]], texts: int) -> Table:
-    """The first columns are ``texts``, the others figures. A name that is too long for the
-    terminal takes more lines, and no figure loses a digit."""
+    """A table whose first ``texts`` columns are text, the others numbers.
+
+    A text that is too long for the terminal is folded. A number keeps all of its digits.
+    """
     table = Table(box=None, pad_edge=False)
     for column, name in enumerate(names):
         if column < texts:
