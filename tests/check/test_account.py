@@ -1,4 +1,4 @@
-"""Whom ejabberd runs as, and what that one may do."""
+"""The account that ejabberd runs as, and what it can do."""
 
 import os
 import pwd
@@ -9,11 +9,13 @@ import pytest
 from extauth_http.check import account as module
 from extauth_http.check.account import Account, AccountNotFoundError
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+AS_ROOT = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can run programs as another account"
+)
 
 
-def test_a_name_that_nobody_has_is_refused() -> None:
-    with pytest.raises(AccountNotFoundError, match="no account is called nobody-at-all"):
+def test_an_unknown_name_is_an_error() -> None:
+    with pytest.raises(AccountNotFoundError, match="there is no account nobody-at-all"):
         Account("nobody-at-all")
 
 
@@ -23,13 +25,15 @@ def test_without_a_name_it_is_the_account_of_the_packages(monkeypatch: pytest.Mo
     assert (found.name, found.is_guessed) == ("nobody", False)
 
 
-def test_where_that_is_not_there_it_is_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_that_does_not_exist_it_is_the_account_of_this_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "DEFAULT", "nobody-at-all")
     found = Account(None)
     assert (found.uid, found.is_guessed, found.is_self) == (os.geteuid(), True, True)
 
 
-def test_a_number_without_an_account_is_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_without_an_account_is_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DEFAULT", "nobody-at-all")
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     found = Account(None)
@@ -37,7 +41,7 @@ def test_a_number_without_an_account_is_who_it_is(monkeypatch: pytest.MonkeyPatc
 
 
 @AS_ROOT
-def test_what_the_account_may_is_asked_as_the_account(public: Path) -> None:
+def test_permissions_are_those_of_the_account(public: Path) -> None:
     file = public / "file"
     file.write_text("x")
     file.chmod(0o600)
@@ -50,9 +54,9 @@ def test_what_the_account_may_is_asked_as_the_account(public: Path) -> None:
     assert nobody.run("id", "-Gn") == f"{nobody.group}\n".encode()
 
 
-def test_what_fails_or_hangs_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_fails_or_hangs_has_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     me = Account(pwd.getpwuid(os.geteuid()).pw_name)
-    monkeypatch.setattr(module, "SECONDS", 0.1)
+    monkeypatch.setattr(module, "TIMEOUT", 0.1)
     assert me.run("false") is None
     assert me.run("sleep", "5") is None
     assert me.run("/nowhere/program") is None

@@ -1,4 +1,4 @@
-"""The command as it is typed: its exit codes, its two outputs, and what is nowhere in them."""
+"""``extauth-http check`` as a process: its exit codes, its outputs, and what they never contain."""
 
 import getpass
 import json
@@ -14,10 +14,6 @@ from typing import Any
 import pytest
 import yaml
 
-from extauth_http.check import command as run
-from extauth_http.check.account import Account
-from extauth_http.check.finding import Finding
-from tests.check.findings import bad, one
 from tests.credentials import PASSWORD, shown
 from tests.integration.program import EXECUTABLE
 from tests.integration.service import NO, YES, Service
@@ -35,7 +31,7 @@ ME = getpass.getuser()
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    """One that lets alice in."""
+    """A service that accepts alice."""
 
     def behave(request: Any, connection: Any) -> None:
         asked = request.json()
@@ -78,10 +74,10 @@ def check(*arguments: str | Path, password: str = "", **environment: str) -> Any
     )
 
 
-def test_all_good_is_0_and_plain_where_piped(yml: Path) -> None:
+def test_without_problems_the_exit_code_is_0_and_the_output_is_plain(yml: Path) -> None:
     checked = check("--ejabberd-yml", yml, "--user", "alice@example.org", password=PASSWORD)
     assert checked.returncode == 0, checked.stdout
-    assert checked.stdout.endswith("✔ good\n")
+    assert checked.stdout.endswith("✔ No problems found.\n")
     assert "\x1b" not in checked.stdout
     assert checked.stderr == ""
     for said in ("The service", "Virtual host example.org", "auth of alice@example.org: allow"):
@@ -89,7 +85,7 @@ def test_all_good_is_0_and_plain_where_piped(yml: Path) -> None:
     assert not shown(checked.stdout.encode())
 
 
-def test_a_warning_is_1_and_a_break_is_2(yml: Path, config: Path) -> None:
+def test_a_warning_is_1_and_a_problem_is_2(yml: Path, config: Path) -> None:
     text = yml.read_text()
     yml.write_text(text.replace("[X-OAUTH2]", "[]"))
     assert check("--ejabberd-yml", yml).returncode == 1
@@ -99,7 +95,7 @@ def test_a_warning_is_1_and_a_break_is_2(yml: Path, config: Path) -> None:
     assert "      auth_use_cache: false\n" in checked.stdout
 
 
-def test_json_is_one_line_with_everything(yml: Path) -> None:
+def test_json_is_one_line_with_all_findings(yml: Path) -> None:
     yml.write_text(yml.read_text().replace("false", "true"))
     checked = check(
         "--ejabberd-yml", yml, "--user", "alice@example.org", "--json", password=PASSWORD
@@ -114,7 +110,9 @@ def test_json_is_one_line_with_everything(yml: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
-def test_who_stops_reading_leaves_no_traceback(config: Path, more: list[str]) -> None:
+def test_a_reader_that_is_gone_from_the_beginning_causes_no_message(
+    config: Path, more: list[str]
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     words: list[str | Path] = [EXECUTABLE, "--config", config, "check", "--run-as", ME, *more]
@@ -124,22 +122,22 @@ def test_who_stops_reading_leaves_no_traceback(config: Path, more: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["--run-as", "nobody-at-all"], "--run-as: no account is called nobody-at-all"),
+        (["--run-as", "nobody-at-all"], "--run-as: there is no account nobody-at-all"),
         (["--user", "alice"], "--user: expected a JID"),
-        (["--user", "alice@example.org"], "--user: no password"),
+        (["--user", "alice@example.org"], "--user: no password given"),
         (["--api", "ftp://x"], "--api: expected a URL"),
         (["--api", "http://admin:hunter2@127.0.0.1/api"], "without user and password"),
     ],
 )
 def test_an_unusable_argument_is_one_line_on_standard_error(
-    config: Path, arguments: list[str], said: str
+    config: Path, arguments: list[str], message: str
 ) -> None:
     checked = check("--config", config, *arguments)
     assert checked.returncode == 2
     assert checked.stdout == ""
-    assert said in checked.stderr
+    assert message in checked.stderr
     assert len(checked.stderr.splitlines()) == 1
     assert "hunter2" not in checked.stderr
 
@@ -147,7 +145,7 @@ def test_an_unusable_argument_is_one_line_on_standard_error(
 def test_the_password_is_in_no_argument_environment_or_log(
     yml: Path, config: Path, tmp_path: Path
 ) -> None:
-    """Of the processes that the check starts: the program looks at all of them from within."""
+    """The program of the test reads the command lines and environments of all processes."""
     spy = tmp_path / "spy"
     spy.write_text(
         f"#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null > {tmp_path}/seen\n"
@@ -164,7 +162,7 @@ def test_the_password_is_in_no_argument_environment_or_log(
     assert not shown((tmp_path / "log").read_bytes() + (tmp_path / "stderr").read_bytes())
 
 
-def test_a_user_of_another_host_is_named(yml: Path) -> None:
+def test_a_user_of_an_unknown_host_has_the_line_that_adds_the_host(yml: Path) -> None:
     checked = check("--ejabberd-yml", yml, "--user", "alice@other.org", "--json", password=PASSWORD)
     (finding,) = [
         each for each in json.loads(checked.stdout)["findings"] if each["level"] != "good"
@@ -189,7 +187,7 @@ def yml_line(yml: Path) -> str:
     return str(yaml.safe_load(yml.read_text())["extauth_program"])
 
 
-def test_a_configuration_that_ejabberd_does_not_use_is_named(
+def test_a_configuration_that_ejabberd_does_not_use_is_a_warning(
     yml: Path, config: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.toml"
@@ -200,19 +198,19 @@ def test_a_configuration_that_ejabberd_does_not_use_is_named(
     assert bad_ids(check("--config", config, "--ejabberd-yml", yml, "--json")) == set()
 
 
-def test_a_relative_configuration_is_named(yml: Path, config: Path) -> None:
+def test_a_relative_path_of_the_configuration_is_a_warning(yml: Path, config: Path) -> None:
     text = yml.read_text()
     yml.write_text(text.replace(str(config), str(config).lstrip("/")))
     checked = check("--ejabberd-yml", yml, "--json")
     assert bad_ids(checked) == {"config-relative"}
-    # Made whole from the folder that check runs in.
+    # It is relative to the folder that check runs in.
     relative = str(config).lstrip("/")
     assert line_of(checked, "config-relative") == yml_line(yml).replace(
         relative, str(Path(relative).absolute())
     )
 
 
-def test_a_relay_has_the_configuration_of_its_service(yml: Path, config: Path) -> None:
+def test_a_relay_uses_the_configuration_of_its_service(yml: Path, config: Path) -> None:
     text = yml.read_text()
     relay = text.replace(f"--config {config}", "relay --socket /nowhere --deadline 1")
     yml.write_text(relay)
@@ -220,12 +218,10 @@ def test_a_relay_has_the_configuration_of_its_service(yml: Path, config: Path) -
     with_it = check("--config", config, "--ejabberd-yml", yml, "--json")
     assert bad_ids(with_it) == {"program-undecided"}
     assert "config-valid" in with_it.stdout
-    assert "config-readable" not in with_it.stdout  # by ejabberd, who does not read it
+    assert "config-readable" not in with_it.stdout  # ejabberd does not read it
 
 
-def test_any_other_program_is_looked_at_and_our_configuration_is_not(
-    yml: Path, tmp_path: Path
-) -> None:
+def test_another_program_is_checked_without_our_configuration(yml: Path, tmp_path: Path) -> None:
     yml.write_text(yml.read_text().replace(str(EXECUTABLE), "/nowhere/check.pl"))
     checked = check("--ejabberd-yml", yml, "--json")
     assert bad_ids(checked) == {"program-cannot-start"}
@@ -233,22 +229,20 @@ def test_any_other_program_is_looked_at_and_our_configuration_is_not(
     assert "config-" not in checked.stdout
 
 
-def test_a_file_that_ejabberd_would_not_start_with_does_not_hide_the_rest(
-    yml: Path, config: Path
-) -> None:
+def test_the_service_is_checked_even_if_ejabberd_yml_is_invalid(yml: Path, config: Path) -> None:
     yml.write_text("hosts: [")
     checked = check("--config", config, "--ejabberd-yml", yml, "--json")
     assert bad_ids(checked) == {"ejabberd-yml"}
     assert "backend-refuses" in checked.stdout
 
 
-def test_a_reader_that_goes_away_is_no_traceback(yml: Path) -> None:
+def test_a_reader_that_closes_its_input_causes_no_traceback(yml: Path) -> None:
     command = f"{EXECUTABLE} check --run-as {ME} --ejabberd-yml {yml} | head -c 1"
     ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in ended.stderr
 
 
-def test_at_a_terminal_the_password_is_asked_for_and_not_echoed(yml: Path) -> None:
+def test_at_a_terminal_the_password_is_prompted_for_without_echo(yml: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover - becomes the program
         os.environ["TERM"] = "xterm"
@@ -269,7 +263,7 @@ def test_at_a_terminal_the_password_is_asked_for_and_not_echoed(yml: Path) -> No
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 0, output
     assert b"\x1b[" in output
-    assert "✔ good".encode() in output
+    assert "✔ No problems found.".encode() in output
     assert not shown(output)
 
 
@@ -282,9 +276,7 @@ extauth_program: "/nowhere/[link=x]\e[31m"
 
 
 @pytest.mark.parametrize("output", [[], ["--json"]])
-def test_what_stands_in_ejabberd_yml_does_nothing_to_a_terminal(
-    yml: Path, output: list[str]
-) -> None:
+def test_nothing_in_ejabberd_yml_controls_the_terminal(yml: Path, output: list[str]) -> None:
     yml.write_text(EVIL)
     checked = check("--ejabberd-yml", yml, *output)
     assert checked.returncode == 2
@@ -294,33 +286,35 @@ def test_what_stands_in_ejabberd_yml_does_nothing_to_a_terminal(
         assert kept in checked.stdout
 
 
-TOLD_AT_ONCE = """
+STOPPED_AT_START = """
 import sys
-from extauth_http.check.program.process import Member
+from extauth_http.check.program.pool_member import PoolMember
 from extauth_http.cli import main
 
-Member.__enter__ = lambda member: sys.exit(143)
+PoolMember.__enter__ = lambda member: sys.exit(143)
 main(sys.argv[1:])
 """
-"""Told to go when the program has been started, and nobody has hold of it yet."""
+"""The check ends after the start of the program and before it can use it."""
 
 
-@pytest.mark.parametrize("is_at_once", [False, True])
-def test_a_check_that_is_told_to_go_takes_its_program_along(
-    yml: Path, tmp_path: Path, is_at_once: bool
+@pytest.mark.parametrize("at_start", [False, True])
+def test_a_check_that_is_stopped_ends_its_program(
+    yml: Path, tmp_path: Path, at_start: bool
 ) -> None:
     program, sleep, started = (tmp_path / name for name in ("hangs", "sleep", "started"))
     sleep.symlink_to("/bin/sleep")
     program.write_text(f"#!/bin/sh\ntouch {started}\ntrap '' HUP TERM\n{sleep} 321.5\n")
     program.chmod(0o755)
     yml.write_text(YML.replace("{program} --config {config}", str(program)))
-    command: list[str | Path] = [sys.executable, "-c", TOLD_AT_ONCE] if is_at_once else [EXECUTABLE]
+    command: list[str | Path] = (
+        [sys.executable, "-c", STOPPED_AT_START] if at_start else [EXECUTABLE]
+    )
     words: list[str | Path] = [*command, "check", "--run-as", ME, "--ejabberd-yml", yml]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL) as running:
-        while not (is_at_once or started.exists()):
+        while not (at_start or started.exists()):
             assert running.poll() is None
             time.sleep(0.02)
-        if not is_at_once:
+        if not at_start:
             running.terminate()
         assert running.wait(20) == 128 + 15
     left = [
@@ -336,31 +330,3 @@ def _read(file: Path) -> str:
         return file.read_text()
     except OSError:
         return ""
-
-
-def seen_by(account: Account, yml: Path) -> list[Finding]:
-    options = run.CheckOptions(
-        config=None,
-        ejabberd_yml=yml,
-        run_as=None,
-        user=None,
-        clients=None,
-        api=None,
-        as_json=False,
-    )
-    sections = run._Check(options, account, None, None).sections()
-    return [each for _, some in sections for each in some]
-
-
-def test_who_cannot_become_ejabberd_is_told_whom_the_program_ran_as(
-    yml: Path, account: Account
-) -> None:
-    account.name, account.can_become = "ejabberd", False
-    finding = one(seen_by(account, yml), "program-not-as-ejabberd")
-    assert "as root this shows what ejabberd sees" in finding.found
-
-
-def test_an_account_that_nobody_named_is_said_to_be_guessed(yml: Path, account: Account) -> None:
-    assert not bad(seen_by(account, yml))
-    account.is_guessed = True
-    assert bad(seen_by(account, yml)) == {"account-guessed"}

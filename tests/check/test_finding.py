@@ -1,4 +1,4 @@
-"""Every finding that stands in the source is asked for by name in a test of its module."""
+"""Each finding in the source occurs in the tests of its module."""
 
 import ast
 from pathlib import Path
@@ -6,25 +6,30 @@ from types import ModuleType
 
 import pytest
 
-from extauth_http.check import command
-from extauth_http.check.configuration import file as configuration
+from extauth_http.check import sections
+from extauth_http.check.configuration import file, permissions, risky_settings, selection
 from extauth_http.check.ejabberd_yml import pool_size
 from extauth_http.check.live_server import findings as live_server
+from extauth_http.check.program import exchange, systemd_sandbox
 from extauth_http.check.program import probe as program
-from extauth_http.check.program import systemd_sandbox
+from extauth_http.check.service import certificate, reachability
 from extauth_http.check.service import probe as service
-from extauth_http.check.service import reachability
 from tests.check.findings import known
 
-# Those about ejabberd.yml have files: ejabberd_yml/test_rules.py.
-TESTED_WITH = {reachability: "service/test_probe.py"}
+# The other findings about ejabberd.yml have a file each: ejabberd_yml/test_rules.py.
+TESTED_WITH = {exchange: "program/test_probe.py"}
 MODULES = [
-    command,
-    configuration,
+    certificate,
+    exchange,
+    file,
     live_server,
+    permissions,
     pool_size,
     program,
     reachability,
+    risky_settings,
+    sections,
+    selection,
     service,
     systemd_sandbox,
 ]
@@ -37,7 +42,7 @@ def file_of_tests(module: ModuleType) -> Path:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_every_finding_is_shown_by_a_test(module: ModuleType) -> None:
+def test_each_finding_occurs_in_a_test(module: ModuleType) -> None:
     tests = ast.parse(file_of_tests(module).read_text())
     words = {each.value for each in ast.walk(tests) if isinstance(each, ast.Constant)}
     assert known(module)

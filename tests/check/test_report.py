@@ -1,4 +1,4 @@
-"""The list for people can be read and copied anywhere; the JSON says the same."""
+"""The report as text can be read and copied anywhere. The JSON has the same content."""
 
 import io
 import json
@@ -24,7 +24,9 @@ def shown(capsys: pytest.CaptureFixture[str], *found: Finding) -> str:
     return capsys.readouterr().out
 
 
-def test_piped_it_is_plain_and_no_line_is_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_no_line_is_wrapped_or_coloured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     text = shown(capsys, *FOUND)
     assert "\x1b" not in text
     assert text.splitlines() == [
@@ -40,14 +42,12 @@ def test_piped_it_is_plain_and_no_line_is_wrapped(capsys: pytest.CaptureFixture[
         "      [backend]",
         "      kind = 'rest'",
         "",
-        "✘ broken; mend the lines with ✘, then run this again",
+        "✘ Problems found. Fix the lines marked ✘.",
     ]
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])
-def test_on_a_narrow_terminal_what_is_to_be_copied_stays_whole(
-    monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
+def test_a_line_to_copy_is_never_wrapped(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     output = io.StringIO()
     monkeypatch.setattr(
         "rich.console.Console",
@@ -68,7 +68,9 @@ def test_only_the_mark_is_coloured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[1;31m✘ \x1b[0mit is bad" in output.getvalue()
 
 
-def test_nothing_found_acts_on_a_terminal_or_is_markup(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_in_a_finding_controls_the_terminal_or_is_markup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     finding = broken("bad", EVIL, line=f"a: {EVIL}", where=EVIL, place=(EVIL,), details=(EVIL,))
     report.show([(EVIL, [finding])])
     text = capsys.readouterr().out
@@ -82,21 +84,28 @@ def test_nothing_found_acts_on_a_terminal_or_is_markup(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("found", "code", "verdict"),
-    [([], 0, "good"), (FOUND[:1], 0, "good"), (FOUND[:2], 1, "warning"), (FOUND, 2, "broken")],
+    ("found", "code", "verdict", "last"),
+    [
+        ([], 0, "good", "✔ No problems found."),
+        (FOUND[:1], 0, "good", "✔ No problems found."),
+        (FOUND[:2], 1, "warning", "! Warnings found. Read the lines marked !."),
+        (FOUND, 2, "broken", "✘ Problems found. Fix the lines marked ✘."),
+    ],
 )
-def test_the_worst_finding_is_the_verdict(
-    capsys: pytest.CaptureFixture[str], found: list[Finding], code: int, verdict: str
+def test_the_highest_level_is_the_verdict(
+    capsys: pytest.CaptureFixture[str], found: list[Finding], code: int, verdict: str, last: str
 ) -> None:
     assert report.show([("Title", found), ("Empty", [])]) == code
-    assert "Empty" not in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "Empty" not in output
+    assert output.splitlines()[-1] == last
     text, level = report.as_json([("Title", found)])
     assert level is Level(code)
     whole = json.loads(text)
     assert (whole["exit_code"], whole["verdict"]) == (code, verdict)
 
 
-def test_json_carries_all_of_a_finding() -> None:
+def test_the_json_has_all_fields_of_a_finding() -> None:
     (*_, last) = json.loads(report.as_json([("Title", FOUND)])[0])["findings"]
     assert last == {
         "id": "bad",
@@ -111,7 +120,7 @@ def test_json_carries_all_of_a_finding() -> None:
     }
 
 
-def test_a_locale_without_the_marks_is_no_reason_to_fail(
+def test_a_locale_without_the_marks_is_not_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     raw = io.BytesIO()

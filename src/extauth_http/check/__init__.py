@@ -1,4 +1,5 @@
-"""``extauth-http check``: why does this login not work, and is every login really fresh?
+"""``extauth-http check``: why a login fails, and whether each login really reaches the service.
 
-Each file finds one kind of thing and gives findings; ``report.py`` shows them.
+One folder per subject. Each module returns findings; ``sections.py`` puts them in order and
+``report.py`` prints them.
 """

@@ -1,4 +1,4 @@
-"""The account that ejabberd runs as, and what that one may do on this machine."""
+"""The account that ejabberd runs as, and what it can do on this machine."""
 
 import grp
 import os
@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TypedDict
 
 DEFAULT = "ejabberd"
-"""The account of the packages."""
+"""The account that the packages of ejabberd create."""
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-"""What a program that ejabberd starts can count on, and not more."""
+"""All that a program started by ejabberd can rely on."""
 
-SECONDS = 10.0
-"""How long one of the small programs below may take, on a network file system that hangs say."""
+TIMEOUT = 10.0
+"""Seconds for each of the small programs below; a network file system may hang."""
 
 
 class Identity(TypedDict, total=False):
-    """Arguments for subprocess that make a program run as somebody else."""
+    """Arguments of subprocess that start a program as another account."""
 
     user: int
     group: int
@@ -26,15 +26,17 @@ class Identity(TypedDict, total=False):
 
 
 class AccountNotFoundError(Exception):
-    """There is no account of that name."""
+    """There is no account with this name."""
 
 
 class Account:
-    """Whom ejabberd runs as; ``can_become`` says whether this process can act as that one, and
-    ``is_guessed`` that nobody said whom and there is no account ``ejabberd``: it is then whoever
-    runs this.
+    """The account of ejabberd.
 
-    Raises NoAccount where it was asked for by name and is not there.
+    ``can_become`` says whether this process can start programs as this account. ``is_guessed``
+    says that no name was given and there is no account ``ejabberd``, so that this is the account
+    of this process.
+
+    Raises AccountNotFoundError if there is no account with the given name.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -43,7 +45,7 @@ class Account:
             entry = pwd.getpwnam(name or DEFAULT)
         except KeyError:
             if name:
-                raise AccountNotFoundError(f"no account is called {name}") from None
+                raise AccountNotFoundError(f"there is no account {name}") from None
             entry = _of_this_process()
             self.is_guessed = True
         self.name = entry.pw_name
@@ -55,7 +57,7 @@ class Account:
 
     @property
     def group(self) -> str:
-        """The name of its group, or the number where that has none."""
+        """The name of its group, or the number if the group has no name."""
         try:
             return grp.getgrgid(self.gid).gr_name
         except KeyError:
@@ -63,12 +65,12 @@ class Account:
 
     @property
     def runs_as(self) -> str:
-        """Whom a program that is started here runs as."""
+        """The name of the account that a program started here runs as."""
         return self.name if self.can_become else _of_this_process().pw_name
 
     @property
     def identity(self) -> Identity:
-        """Empty where there is nothing to change, or no right to."""
+        """Empty if nothing has to change or this process may not change it."""
         if self.is_self or not self.can_become:
             return {}
         groups = os.getgrouplist(self.name, self.gid)
@@ -79,12 +81,13 @@ class Account:
         return {**ENVIRONMENT, "HOME": self.home}
 
     def can(self, test: str, path: Path) -> bool:
-        """Whether ``test -r`` (or ``-w``, ``-x``) says yes for this account, with whatever access
-        lists the machine has."""
+        """Whether ``test -r`` (or ``-w``, ``-x``, ``-e``, ``-d``) is true for this account.
+        ``test`` respects access control lists as well."""
         return self.run("test", test, str(path.absolute())) is not None
 
     def run(self, *words: str) -> bytes | None:
-        """What a program prints when this account runs it, None where it fails or takes long."""
+        """The output of a program that runs as this account; None if it fails or takes longer
+        than TIMEOUT."""
         try:
             ended = subprocess.run(
                 words,
@@ -93,7 +96,7 @@ class Account:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                timeout=SECONDS,
+                timeout=TIMEOUT,
                 check=False,
                 **self.identity,
             )
@@ -103,7 +106,7 @@ class Account:
 
 
 def _of_this_process() -> pwd.struct_passwd:
-    """A container may run as a number that has no account."""
+    """A process in a container may have a number without an account."""
     uid = os.geteuid()
     try:
         return pwd.getpwuid(uid)

@@ -1,4 +1,4 @@
-"""Findings → a list for people, or JSON for machines, and an exit code."""
+"""The report: findings as text for people or as JSON, and the exit code."""
 
 import json
 import sys
@@ -11,18 +11,21 @@ from extauth_http.terminal.printable import printable
 
 STYLES = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BROKEN: "bold red"}
 VERDICTS = {
-    Level.GOOD: "good",
-    Level.WARNING: "nothing is broken; read the lines with !",
-    Level.BROKEN: "broken; mend the lines with ✘, then run this again",
+    Level.GOOD: "No problems found.",
+    Level.WARNING: "Warnings found. Read the lines marked !.",
+    Level.BROKEN: "Problems found. Fix the lines marked ✘.",
 }
 
 Section = tuple[str, Sequence[Finding]]
-"""A title and what was found under it."""
+"""A title and its findings."""
 
 
 def as_json(sections: Iterable[Section]) -> tuple[str, Level]:
-    """One object: ``verdict``, ``exit_code``, and ``findings`` in order; ASCII, so that nothing in
-    it can change a terminal."""
+    """One line of JSON, and the highest level.
+
+    The keys are ``verdict``, ``exit_code`` and ``findings``. The text is ASCII, so that nothing
+    in it can control a terminal.
+    """
     findings = [(title, each) for title, found in sections for each in found]
     level = max((each.level for _, each in findings), default=Level.GOOD)
     shown = [
@@ -34,16 +37,19 @@ def as_json(sections: Iterable[Section]) -> tuple[str, Level]:
 
 
 def show(sections: Iterable[Section]) -> Level:
-    """Prints the list, each section once it is there. Where piped it is without colour and no line
-    is wrapped; what is to be copied never is."""
+    """Prints each section as soon as it is available, and returns the highest level.
+
+    A line to copy is never wrapped. Without a terminal, no line is wrapped and there are no
+    colours.
+    """
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without ✔
+        sys.stdout.reconfigure(errors="backslashreplace")  # the locale may not have ✔
     console = Console(highlight=False)
-    worst = Level.GOOD
+    highest = Level.GOOD
 
     def put(text: Text, indent: int, *, to_copy: bool = False) -> None:
         if console.is_terminal and not to_copy:
@@ -56,20 +62,19 @@ def show(sections: Iterable[Section]) -> Level:
             continue
         put(Text(printable(title), "bold"), 0)
         for each in found:
-            worst = max(worst, each.level)
+            highest = max(highest, each.level)
             mark = (f"{each.level.mark} ", STYLES[each.level])
             put(Text.assemble(mark, printable(each.found)), 2)
-            for line in _below(each):
+            for line in _details(each):
                 put(Text(printable(line), "dim"), 6)
-            if each.level is not Level.GOOD:
-                for line in each.line.splitlines():
-                    put(Text(printable(line), "bold"), 6, to_copy=True)
+            for line in _lines_to_copy(each):
+                put(Text(printable(line), "bold"), 6, to_copy=True)
         console.print()
-    put(Text(f"{worst.mark} {VERDICTS[worst]}", STYLES[worst]), 0)
-    return worst
+    put(Text(f"{highest.mark} {VERDICTS[highest]}", STYLES[highest]), 0)
+    return highest
 
 
-def _below(finding: Finding) -> list[str]:
+def _details(finding: Finding) -> list[str]:
     lines = list(finding.details)
     if finding.level is Level.GOOD:
         return lines
@@ -78,3 +83,7 @@ def _below(finding: Finding) -> list[str]:
     if finding.line and finding.place:
         lines.append(f"under {'.'.join(str(part) for part in finding.place)}:")
     return lines
+
+
+def _lines_to_copy(finding: Finding) -> list[str]:
+    return [] if finding.level is Level.GOOD else finding.line.splitlines()

@@ -1,10 +1,10 @@
-"""What an extauth_program line names."""
+"""The command line in extauth_program."""
 
 from pathlib import Path
 
 import pytest
 
-from extauth_http.check.program.command_line import config_in, is_ours, is_relay, with_config
+from extauth_http.check.program.command_line import config_argument, is_ours, is_relay, with_config
 
 LINES = [
     ("/opt/extauth-http/bin/extauth-http", True, False, None),
@@ -22,15 +22,15 @@ LINES = [
 
 
 @pytest.mark.parametrize(("line", "ours", "relay", "config"), LINES)
-def test_a_line_is_read_as_the_shell_does(
+def test_a_command_line_is_split_as_the_shell_does(
     line: str, ours: bool, relay: bool, config: str | None
 ) -> None:
     assert is_ours(line) == ours
     assert is_relay(line) == relay
-    assert config_in(line) == (Path(config) if config else None)
+    assert config_argument(line) == (Path(config) if config else None)
 
 
-GIVEN = [
+REPLACED = [
     ("/opt/x/extauth-http", "/opt/x/extauth-http --config /b.toml"),
     ("/opt/x/extauth-http --config a.toml --debug", "/opt/x/extauth-http --config /b.toml --debug"),
     ("nice /a.toml/extauth-http --config=/a.toml", "nice /a.toml/extauth-http --config=/b.toml"),
@@ -42,6 +42,6 @@ GIVEN = [
 ]
 
 
-@pytest.mark.parametrize(("line", "given"), GIVEN)
-def test_a_line_is_given_another_configuration_and_stays_as_it_is(line: str, given: str) -> None:
-    assert with_config(line, Path("/b.toml")) == given
+@pytest.mark.parametrize(("line", "expected"), REPLACED)
+def test_only_the_file_in_a_command_line_is_replaced(line: str, expected: str) -> None:
+    assert with_config(line, Path("/b.toml")) == expected

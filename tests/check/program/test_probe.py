@@ -1,7 +1,6 @@
-"""Whatever a program does wrong when ejabberd starts it is seen and named, and nothing is left."""
+"""Each fault of a program has a finding, and no process of the program remains."""
 
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -10,8 +9,10 @@ import pytest
 
 from extauth_http.check.account import Account
 from extauth_http.check.login import Login
-from extauth_http.check.program import probe as as_ejabberd_starts_it
-from extauth_http.check.program.probe import Seen, watch
+from extauth_http.check.program import exchange
+from extauth_http.check.program import probe as module
+from extauth_http.check.program.probe import ProbeResult, probe
+from tests.check.findings import known
 from tests.credentials import PASSWORD, shown
 
 ANSWERING = """
@@ -65,16 +66,15 @@ PROGRAMS = [
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits 30 s for ejabberd waits 2 s here."""
-    monkeypatch.setattr(as_ejabberd_starts_it, "GIVES_UP", 2.0)
-    monkeypatch.setattr(as_ejabberd_starts_it, "END", 1.0)
+def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "EJABBERD_TIMEOUT", 2.0)
+    monkeypatch.setattr(module, "EXIT_TIMEOUT", 1.0)
 
 
-def run(folder: Path, account: Account, change: dict[str, str], login: Login | None) -> Seen:
+def run(folder: Path, account: Account, change: dict[str, str], login: Login | None) -> ProbeResult:
     file = folder / "program.py"
     file.write_text(ANSWERING.format(**{**GOOD, **change}))
-    return watch(f"{sys.executable} {file}", "example.org", account, login)
+    return probe(f"{sys.executable} {file}", "example.org", account, login)
 
 
 def processes(mark: str) -> list[str]:
@@ -90,7 +90,7 @@ def processes(mark: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("change", "expected"), PROGRAMS)
-def test_a_program_is_told_by_what_it_does(
+def test_each_behaviour_of_a_program_has_its_findings(
     tmp_path: Path,
     account: Account,
     monkeypatch: pytest.MonkeyPatch,
@@ -98,72 +98,69 @@ def test_a_program_is_told_by_what_it_does(
     expected: set[str],
 ) -> None:
     if "program-slow" in expected:
-        monkeypatch.setattr(as_ejabberd_starts_it, "SLOW", 0.5)
+        monkeypatch.setattr(module, "SLOW", 0.5)
     login = Login("alice", "example.org", PASSWORD)
     began = time.monotonic()
-    seen = run(tmp_path, account, change, login)
+    result = run(tmp_path, account, change, login)
     took = time.monotonic() - began
-    ids = {each.id for each in seen.findings}
+    ids = {each.id for each in result.findings}
     assert expected <= ids
-    assert expected >= {each.id for each in seen.findings if each.level}
-    assert took < 15  # a bound, whatever it does
-    assert not shown(str(seen).encode())
+    assert expected >= {each.id for each in result.findings if each.level}
+    assert took < 15  # the probe always ends
+    assert not shown(str(result).encode())
     assert not processes(str(tmp_path))
     assert not processes("987.5")
 
 
 def test_every_finding_has_a_program_that_shows_it() -> None:
-    source = Path(as_ejabberd_starts_it.__file__).read_text()
-    known = set(re.findall(r'(?:good|warning|broken)\(\s*"([a-z0-9-]+)"', source))
-    assert known == set.union(*(ids for _, ids in PROGRAMS)) | {"program-cannot-start"}
+    ids = known(exchange, module)
+    assert ids == set.union(*(shown for _, shown in PROGRAMS)) | {"program-cannot-start"}
 
 
 UNSTARTED = [
-    ("missing", None, 0o755, "{file} is not there", ""),
-    ("not executable", "#!/bin/sh\n", 0o644, "may not run {file}", "chmod a+rx {file}"),
-    ("CRLF", "#!/bin/sh\r\ncat\r\n", 0o755, "line ends of Windows", "sed -i 's/\\r$//' {file}"),
+    ("missing", None, 0o755, "{file} does not exist", ""),
+    ("not executable", "#!/bin/sh\n", 0o644, "may not execute {file}", "chmod a+rx {file}"),
+    ("CRLF", "#!/bin/sh\r\ncat\r\n", 0o755, "Windows line ends", "sed -i 's/\\r$//' {file}"),
     ("no interpreter", "#!/nowhere/python\n", 0o755, "/nowhere/python", ""),
 ]
 
 
-@pytest.mark.parametrize(("text", "mode", "said", "line"), [each[1:] for each in UNSTARTED])
-def test_a_program_that_cannot_be_started_says_why_and_what_mends_it(
-    tmp_path: Path, account: Account, text: str | None, mode: int, said: str, line: str
+@pytest.mark.parametrize(("text", "mode", "reason", "line"), [each[1:] for each in UNSTARTED])
+def test_a_program_that_cannot_start_has_the_reason_and_the_line_that_fixes_it(
+    tmp_path: Path, account: Account, text: str | None, mode: int, reason: str, line: str
 ) -> None:
     file = tmp_path / "program"
     if text is not None:
         file.write_text(text)
         file.chmod(mode)
-    (finding,) = watch(f"{file} --option", "example.org", account, None).findings
+    (finding,) = probe(f"{file} --option", "example.org", account, None).findings
     assert finding.id == "program-cannot-start"
-    assert said.format(file=file) in finding.found
+    assert reason.format(file=file) in finding.found
     assert finding.line == line.format(file=file)
     assert finding.details
 
 
-def test_a_folder_is_no_program(tmp_path: Path, account: Account) -> None:
-    (finding,) = watch(str(tmp_path), "example.org", account, None).findings
+def test_a_folder_is_not_a_program(tmp_path: Path, account: Account) -> None:
+    (finding,) = probe(str(tmp_path), "example.org", account, None).findings
     assert "is a folder" in finding.found
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_program_in_a_closed_folder_is_told_by_the_folder(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs as another account")
+def test_a_closed_folder_is_the_reason_for_its_program(tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o700)
     (folder / "program").write_text("#!/bin/sh\n")
     (folder / "program").chmod(0o755)
-    (finding,) = watch(f"{folder}/program", "example.org", Account("nobody"), None).findings
-    assert "nobody cannot get into" in finding.found
+    (finding,) = probe(f"{folder}/program", "example.org", Account("nobody"), None).findings
+    assert "nobody cannot enter" in finding.found
     assert finding.id == "program-cannot-start"
 
 
-def test_a_program_that_is_no_script_and_no_shell_script_ends(
-    tmp_path: Path, account: Account
-) -> None:
+def test_a_file_that_the_shell_cannot_interpret_is_broken(tmp_path: Path, account: Account) -> None:
     file = tmp_path / "program"
     file.write_text("import sys\nsys.stdin.read()\n")
     file.chmod(0o755)
-    (finding,) = watch(str(file), "example.org", account, None).findings
+    (finding,) = probe(str(file), "example.org", account, None).findings
     assert finding.id in ("program-exits", "program-cannot-start")
     assert finding.details
 
@@ -180,49 +177,51 @@ REFLECTING = [
 
 
 @pytest.mark.parametrize("before", REFLECTING)
-def test_a_program_that_quotes_the_password_does_not_get_it_into_a_finding(
+def test_no_finding_contains_the_password_that_a_program_prints(
     tmp_path: Path, account: Account, before: str
 ) -> None:
     login = Login("alice", "example.org", PASSWORD)
-    seen = run(tmp_path, account, {"before": before, "answer": "2 if is_alice else 0"}, login)
-    assert any(each.level for each in seen.findings)
-    told = str(seen.findings)
-    assert not shown(told.encode())
-    assert PASSWORD[::-1] not in told
-    assert PASSWORD[:8] not in told
+    result = run(tmp_path, account, {"before": before, "answer": "2 if is_alice else 0"}, login)
+    assert any(each.level for each in result.findings)
+    text = str(result.findings)
+    assert not shown(text.encode())
+    assert PASSWORD[::-1] not in text
+    assert PASSWORD[:8] not in text
 
 
-def test_the_environment_is_almost_empty_and_the_folder_is_the_root(
+def test_the_program_runs_in_the_root_folder_with_path_and_home_only(
     tmp_path: Path, account: Account
 ) -> None:
-    telling = {"first": "sys.stderr.write(os.getcwd() + ' ' + ' '.join(sorted(os.environ)))"}
-    (finding,) = run(tmp_path, account, {**telling, "before": "sys.exit(1)"}, None).findings
+    printing = {"first": "sys.stderr.write(os.getcwd() + ' ' + ' '.join(sorted(os.environ)))"}
+    (finding,) = run(tmp_path, account, {**printing, "before": "sys.exit(1)"}, None).findings
     folder, *names = finding.details[0].split()
     assert folder == "/"
     assert set(names) <= {"HOME", "PATH", "PWD", "LC_CTYPE", "OLDPWD", "_"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs as another account")
 def test_as_root_the_program_runs_as_the_account(tmp_path: Path) -> None:
-    telling = "/usr/bin/python3 -c 'import os, sys; sys.exit(str(os.getresuid() + os.getresgid()))'"
+    printing = (
+        "/usr/bin/python3 -c 'import os, sys; sys.exit(str(os.getresuid() + os.getresgid()))'"
+    )
     nobody = Account("nobody")
-    (finding,) = watch(telling, "example.org", nobody, None).findings
+    (finding,) = probe(printing, "example.org", nobody, None).findings
     assert finding.details == (str((nobody.uid,) * 3 + (nobody.gid,) * 3),)
 
 
-def test_a_login_of_another_host_is_not_tried(tmp_path: Path, account: Account) -> None:
-    seen = run(tmp_path, account, {}, Login("alice", "other.example", PASSWORD))
-    assert not {each.id for each in seen.findings} & {"program-user", "program-user-refused"}
+def test_a_user_of_another_host_is_not_tried(tmp_path: Path, account: Account) -> None:
+    result = run(tmp_path, account, {}, Login("alice", "other.example", PASSWORD))
+    assert not {each.id for each in result.findings} & {"program-user", "program-user-refused"}
 
 
-def test_the_time_of_a_login_is_that_of_an_auth(tmp_path: Path, account: Account) -> None:
-    """Who exists is often answered faster, and would promise too many logins a second."""
-    seen = run(tmp_path, account, {"before": "time.sleep(0.1 * is_auth)"}, None)
-    assert seen.latency
-    assert seen.latency >= 0.1
+def test_the_latency_is_that_of_auth(tmp_path: Path, account: Account) -> None:
+    """isuser is often faster, and would promise too many logins per second."""
+    result = run(tmp_path, account, {"before": "time.sleep(0.1 * is_auth)"}, None)
+    assert result.latency
+    assert result.latency >= 0.1
 
 
 @pytest.mark.parametrize("line", ["/bin/true \0", f"/bin/true {'x' * 200_000}"])
-def test_a_line_that_no_program_can_get_is_named(account: Account, line: str) -> None:
-    (finding,) = watch(line, "example.org", account, None).findings
+def test_a_command_line_that_cannot_be_passed_on_is_broken(account: Account, line: str) -> None:
+    (finding,) = probe(line, "example.org", account, None).findings
     assert finding.id == "program-cannot-start"

@@ -1,11 +1,11 @@
-"""Files that systemd keeps from ejabberd are named, as its account alone would see them."""
+"""Files that systemd hides from ejabberd."""
 
 from pathlib import Path
 
 import pytest
 
 from extauth_http.check.account import Account
-from extauth_http.check.program.systemd_sandbox import of_line
+from extauth_http.check.program.systemd_sandbox import findings
 
 DEBIAN = "[Service]\nUser=ejabberd\nPrivateTmp=true\nProtectHome=true\n"
 
@@ -23,24 +23,24 @@ DEBIAN = "[Service]\nUser=ejabberd\nPrivateTmp=true\nProtectHome=true\n"
         (None, "/home/alice/check.pl /tmp/x", 0),
     ],
 )
-def test_what_the_service_does_not_see_is_named(
+def test_each_file_that_the_service_cannot_see_is_a_warning(
     tmp_path: Path, account: Account, unit: str | None, line: str, words: int
 ) -> None:
     file = tmp_path / "ejabberd.service"
     if unit:
         file.write_text(unit)
-    assert not list(of_line(line, "a.org", account, [file]))  # some other account's
+    assert not list(findings(line, "a.org", account, [file]))  # the unit is for ejabberd only
     account.name = "ejabberd"
-    found = list(of_line(line, "a.org", account, [tmp_path / "none", file]))
+    found = list(findings(line, "a.org", account, [tmp_path / "none", file]))
     assert [each.id for each in found] == ["program-hidden"] * words
 
 
-def test_what_is_added_to_the_unit_counts_last(tmp_path: Path, account: Account) -> None:
+def test_an_override_of_the_unit_counts(tmp_path: Path, account: Account) -> None:
     file = tmp_path / "ejabberd.service"
     file.write_text(DEBIAN)
     added = tmp_path / "ejabberd.service.d" / "override.conf"
     added.parent.mkdir()
     added.write_text("[Service]\nProtectHome=no\n")
     account.name = "ejabberd"
-    found = list(of_line("/home/alice/check.pl /tmp/x", "a.org", account, [file]))
+    found = list(findings("/home/alice/check.pl /tmp/x", "a.org", account, [file]))
     assert ["/tmp/x" in each.found for each in found] == [True]

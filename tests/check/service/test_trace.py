@@ -1,4 +1,4 @@
-"""What is shown of requests and answers holds no credential, whatever the service does with it."""
+"""No credential is shown, whatever the service does with it."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from extauth_http.check.login import Login
 from extauth_http.check.report import as_json
-from extauth_http.check.service import probe as backend
+from extauth_http.check.service import probe
 from extauth_http.check.service.trace import TracedRequest, TracingPool
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
@@ -53,10 +53,10 @@ KINDS = ["rest", "mongooseim", "jsxc", "password_grant", "userinfo", "introspect
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def told_by(settings: dict[str, object], password: str) -> str:
+def report_of(settings: dict[str, object], password: str) -> str:
     login = Login("alice", "example.org", password)
     usable = settings_of(backend=settings)
-    found = list(backend.findings(usable, ["example.org"], login))
+    found = list(probe.findings(usable, ["example.org"], login))
     assert any("backend-user" in each.id or "undecided" in each.id for each in found)
     return as_json([("", found)])[0] + str(found)
 
@@ -65,16 +65,16 @@ def told_by(settings: dict[str, object], password: str) -> str:
 @pytest.mark.parametrize(
     "operations", [{}, {"auth": {"body": "form"}}, {"auth": {"body": "query"}}]
 )
-def test_a_service_that_hands_the_password_back_does_not_get_it_shown(
+def test_a_password_that_the_service_returns_is_not_shown(
     answer: bytes, operations: dict[str, object]
 ) -> None:
     with Service(answering(answer)) as service:
         settings: dict[str, object] = {"kind": "rest", "url": service.url, "operations": operations}
         for password in (PASSWORD, "hunter2"):
-            told = told_by(settings, password)
-            assert not shown(told.encode())
-            assert PASSWORD[::-1] not in told
-            assert "hunter2" not in told
+            text = report_of(settings, password)
+            assert not shown(text.encode())
+            assert PASSWORD[::-1] not in text
+            assert "hunter2" not in text
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,28 +82,28 @@ def test_no_kind_of_backend_shows_a_credential(kind: str) -> None:
     with Service(answering(REFLECTING[0])) as service:
         own = {"secret": SECRET} if kind == "jsxc" else {}
         auth = {"kind": "header", "name": "X-Key", "value": SECRET}
-        told = told_by({"kind": kind, "url": service.url, "service_auth": auth, **own}, PASSWORD)
-    assert not shown(told.encode())
-    assert SECRET not in told
+        text = report_of({"kind": kind, "url": service.url, "service_auth": auth, **own}, PASSWORD)
+    assert not shown(text.encode())
+    assert SECRET not in text
 
 
-def test_what_was_sent_and_came_back_can_be_read() -> None:
+def test_the_public_parts_of_request_and_response_are_shown() -> None:
     with Service(answering(http(200, '{"result": true, "why": "x"}', TYPE))) as service:
-        told = told_by({"kind": "rest", "url": service.url}, PASSWORD)
+        text = report_of({"kind": "rest", "url": service.url}, PASSWORD)
     sent = f'{{"user": "alice", "host": "example.org", "password": "{MASK}"}}'
-    assert f"sent POST {service.url}/auth {sent}" in told
-    assert f'came back 200 application/json: {{"result": true, "{MASK}": "{MASK}"}}' in told
+    assert f"request: POST {service.url}/auth {sent}" in text
+    assert f'response: 200 application/json: {{"result": true, "{MASK}": "{MASK}"}}' in text
 
 
-def test_a_path_that_a_backend_of_its_own_makes_is_masked() -> None:
-    asked: list[TracedRequest] = []
-    http = TracingPool(BackendSettings(kind="own"), {"alice"}, asked)
+def test_the_path_that_a_plugin_builds_is_masked() -> None:
+    requests: list[TracedRequest] = []
+    http = TracingPool(BackendSettings(kind="own"), {"alice"}, requests)
     url = Endpoint.parse("http://127.0.0.1:1/auth/alice/hunter2?p=hunter2")
     with pytest.raises(UndecidedError):
         http.send(Request(b"GET", url, []), time.monotonic() + 5, may_repeat=False)
     sent = f"GET http://127.0.0.1:1/auth/alice/{MASK}?{MASK}"
-    assert asked == [TracedRequest(sent, "no answer")]
+    assert requests == [TracedRequest(sent, "none")]
 
 
-def test_the_credentials_are_those_that_the_whole_run_looks_for() -> None:
+def test_the_credentials_are_those_that_every_test_run_searches_for() -> None:
     assert {PASSWORD, "hunter2"} <= set(CREDENTIALS)

@@ -1,1 +1,1 @@
-"""Findings about the configuration of extauth-http itself."""
+"""Findings about the configuration of extauth-http."""

@@ -1,1 +1,1 @@
-"""Findings about an ``extauth_program``, started as ejabberd starts it."""
+"""Findings about an ``extauth_program``, which runs here as a pool member of ejabberd does."""

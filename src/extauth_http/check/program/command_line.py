@@ -1,4 +1,4 @@
-"""What an ``extauth_program`` line names: whether that is this program, and with which file."""
+"""The command line in ``extauth_program``: whether it starts extauth-http, and with which file."""
 
 import shlex
 from itertools import pairwise
@@ -9,27 +9,27 @@ from extauth_http.config.loader import CONFIG_VARIABLE
 NAMES = {"extauth-http", "extauth_http"}
 
 
-def words_of(line: str) -> list[str]:
-    """The words of the line, none where the shell would not understand it or get it."""
+def split(command_line: str) -> list[str]:
+    """The words of the command line; empty if the shell would refuse it or not receive it."""
     try:
-        return [] if "\0" in line else shlex.split(line)
+        return [] if "\0" in command_line else shlex.split(command_line)
     except ValueError:
         return []
 
 
-def is_ours(line: str) -> bool:
-    """Whether the line names this program."""
-    return any(Path(word).name in NAMES for word in words_of(line))
+def is_ours(command_line: str) -> bool:
+    """Whether it starts extauth-http."""
+    return any(Path(word).name in NAMES for word in split(command_line))
 
 
-def is_relay(line: str) -> bool:
-    """Whether it is a relay, whose service has the configuration."""
-    return is_ours(line) and "relay" in words_of(line)
+def is_relay(command_line: str) -> bool:
+    """Whether it starts ``extauth-http relay``, which has no configuration of its own."""
+    return is_ours(command_line) and "relay" in split(command_line)
 
 
-def config_in(line: str) -> Path | None:
-    """The FILE of ``--config FILE``, or of the variable set by ``env``; as it stands there."""
-    for word, following in pairwise([*words_of(line), ""]):
+def config_argument(command_line: str) -> Path | None:
+    """FILE in ``--config FILE``, ``--config=FILE`` or ``env EXTAUTH_HTTP_CONFIG=FILE``."""
+    for word, following in pairwise([*split(command_line), ""]):
         if word == "--config" and following:
             return Path(following)
         for prefix in ("--config=", f"{CONFIG_VARIABLE}="):
@@ -38,10 +38,10 @@ def config_in(line: str) -> Path | None:
     return None
 
 
-def with_config(line: str, file: Path) -> str:
-    """The line with this FILE, by its whole path, and nothing else of it changed."""
-    named = config_in(line)
-    if named is None:
-        return f"{line} --config {shlex.quote(str(file.absolute()))}"
-    before, _, after = line.rpartition(str(named))
+def with_config(command_line: str, file: Path) -> str:
+    """The command line with another FILE, as an absolute path, and otherwise unchanged."""
+    current = config_argument(command_line)
+    if current is None:
+        return f"{command_line} --config {shlex.quote(str(file.absolute()))}"
+    before, _, after = command_line.rpartition(str(current))
     return f"{before}{file.absolute()}{after}"

@@ -1,10 +1,10 @@
-"""Any extauth program, started and spoken to as ejabberd does it, one question at a time.
+"""Starts any ``extauth_program`` as ejabberd does and sends it requests, one at a time.
 
-What ejabberd's service manager adds to that (a system-call filter, say) is not done here.
+The service manager may restrict ejabberd further, with a system-call filter for example. That is
+not reproduced here.
 """
 
 import secrets
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,301 +13,222 @@ from statistics import median
 from extauth_http.check.account import Account
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.login import Login
-from extauth_http.check.program.executable import why_not
-from extauth_http.check.program.process import Member
+from extauth_http.check.program.exchange import SETTLE_TIME, Exchange, ProbeError, Reply
+from extauth_http.check.program.pool_member import PoolMember
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import packet
+from extauth_http.protocol.limits import EJABBERD_TIMEOUT
 from extauth_http.terminal.masking import MASK
 
-GIVES_UP = 30.0
-"""Seconds that ejabberd waits for an answer."""
-
-QUIET = 0.2
-"""Seconds in which nothing must come that was not asked for."""
-
-END = 3.0
-"""Seconds in which the program has to end after its input did."""
+EXIT_TIMEOUT = 3.0
+"""Seconds in which the program has to exit after the end of its input."""
 
 ROUNDS = 5
-ENOUGH = 10.0
-"""Seconds of asking after which no further round is begun."""
+MAX_MEASURING = 10.0
+"""Seconds of replies after which no further round begins."""
 
 SLOW = 8.0
+"""Seconds for one reply from which on there is a warning."""
+
+NO, YES = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a program did; ``latency`` is the time of a login in seconds, where one was answered."""
+class ProbeResult:
+    """The findings, and the time of a login in seconds if the program has replied to one."""
 
     findings: tuple[Finding, ...]
     latency: float | None = None
 
 
-def watch(line: str, host: str, account: Account, login: Login | None) -> Seen:
-    """Starts the ``extauth_program`` line for a host and asks it about somebody made up, and about
-    ``login`` where it is of this host."""
+def probe(command_line: str, host: str, account: Account, login: Login | None) -> ProbeResult:
+    """Asks the program of a host about a user that does not exist, and about ``login`` if it is
+    of this host."""
     findings: list[Finding] = []
     try:
-        started = Member(line, account)
-    except (OSError, ValueError) as error:  # longer than the system takes, or with a NUL
-        said = f"extauth_program cannot be started: {getattr(error, 'strerror', None) or error}"
-        return Seen((broken("program-cannot-start", said, host=host),))
-    with started as member:
-        asking = _Asking(member, line, host, account)
+        member = PoolMember(command_line, account)
+    except (OSError, ValueError) as error:  # the line is too long or contains a NUL
+        reason = getattr(error, "strerror", None) or error
+        text = f"extauth_program cannot be started: {reason}"
+        return ProbeResult((broken("program-cannot-start", text, host=host),))
+    with member:
+        steps = _Probe(Exchange(member, command_line, host, account))
         try:
-            for finding in asking.findings(login if login and login.host == host else None):
-                findings.append(finding)  # noqa: PERF402 - what came before a failure is kept
-        except _Failed as failed:
-            findings.append(failed.finding)
-    return Seen(tuple(findings), asking.latency)
+            for finding in steps.findings(login if login and login.host == host else None):
+                findings.append(finding)  # noqa: PERF402 - an error keeps the earlier findings
+        except ProbeError as error:
+            findings.append(error.finding)
+    return ProbeResult(tuple(findings), steps.latency)
 
 
-class _Failed(Exception):  # noqa: N818 - it carries what was found
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.id)
-        self.finding = finding
+class _Probe:
+    """The steps. ``latency`` is the time of a login in seconds, once it is measured."""
 
-
-class _Asking:
-    def __init__(self, member: Member, line: str, host: str, account: Account) -> None:
-        self._member = member
-        self._line = line
-        self._host = host
-        self._account = account
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._member = exchange.member
+        self._host = exchange.host
         self.latency: float | None = None
 
     def findings(self, login: Login | None) -> Iterator[Finding]:
-        """Raises _Failed where it cannot go on."""
-        yield from self._somebody_made_up()
+        """Raises ProbeError if the probe cannot continue."""
+        yield from self._unknown_user()
         if login:
-            self._member.hush()
-            yield from self._log_in(login)
-        yield from self._end()
+            self._member.hide_output()
+            yield from self._login(login)
+        yield from self._exit()
 
-    def _somebody_made_up(self) -> Iterator[Finding]:
-        """Logins are what is measured: who exists is often answered faster."""
-        host = self._host
-        nobody = f"extauth-check-{secrets.token_hex(4)}"
-        exists = Command(Operation.ISUSER, nobody, host)
-        known, first = self._ask(exists)
+    def _unknown_user(self) -> Iterator[Finding]:
+        user = f"extauth-check-{secrets.token_hex(4)}"
+        exists = Command(Operation.ISUSER, user, self._host)
+        first = self._exchange.request(exists)
         yield good(
             "program-starts",
-            f"extauth_program answers {first * 1000:.0f} ms after its start, as "
-            f"{self._account.runs_as}",
-            host=host,
+            f"extauth_program replies {first.seconds * 1000:.0f} ms after its start. It runs as "
+            f"{self._exchange.account.runs_as}",
+            host=self._host,
         )
-        times: list[float] = []
-        for _ in range(ROUNDS):
-            guess = Command(Operation.AUTH, nobody, host, secrets.token_urlsafe(16))
-            said, took = self._ask(guess)
-            times.append(took)
-            if said != 0 or sum(times) > ENOUGH:
-                break
+        attempt, replies = self._measure(user)
+        times = [reply.seconds for reply in replies]
         self.latency = median(times)
         yield good(
             "program-answers",
-            f"extauth_program answers a login in {median(times) * 1000:.1f} ms (median of "
-            f"{len(times)}, worst {max(times) * 1000:.1f} ms)",
-            host=host,
+            f"extauth_program replies to a login in {self.latency * 1000:.1f} ms (median of "
+            f"{len(times)}, maximum {max(times) * 1000:.1f} ms)",
+            host=self._host,
         )
-        if max(first, *times) > SLOW:
+        slowest = max(first.seconds, *times)
+        if slowest > SLOW:
             yield warning(
                 "program-slow",
-                f"extauth_program took {max(first, *times):.1f} s for an answer; ejabberd gives up "
-                f"after {GIVES_UP:.0f} s, the time in the queue included",
-                host=host,
+                f"extauth_program took {slowest:.1f} s for a reply. The timeout of ejabberd is "
+                f"{EJABBERD_TIMEOUT:.0f} s, time in the queue included",
+                host=self._host,
             )
-        if said == 1:
-            yield broken(
-                "program-lets-everyone-in",
-                "extauth_program lets a made-up user in with a random password: it lets everyone "
-                "in",
-                host=host,
-            )
-        elif said == 0:
-            yield good(
-                "program-refuses",
-                "extauth_program refuses a made-up user with a random password",
-                host=host,
-            )
-        else:
-            yield self._undecided(said, guess)
-        if known == 1:
+        yield self._refusal(attempt, replies[-1])
+        is_login_decided = replies[-1].value in (NO, YES)
+        if first.value == YES:
             yield warning(
                 "program-knows-everybody",
-                "extauth_program says that a made-up user exists: ejabberd then stores messages "
-                "for anybody, and registers nobody",
-                host=host,
+                "extauth_program says yes to isuser of a user that does not exist: ejabberd then "
+                "stores messages to any user and refuses every registration",
+                host=self._host,
             )
-        elif known != 0 and said in (0, 1):
-            yield self._undecided(known, exists)
+        elif first.value != NO and is_login_decided:
+            yield self._undecided(first, exists)
 
-    def _log_in(self, login: Login) -> Iterator[Finding]:
-        is_in = False
-        for operation in (Operation.AUTH, Operation.ISUSER):
-            credential = login.password if operation.has_credential else ""
-            command = Command(operation, login.user, login.host, credential)
-            asked = f"{operation.value}:{login.user}:{login.host}" + f":{MASK}" * bool(credential)
-            said, took = self._ask(command)
-            if operation is Operation.AUTH:
-                self.latency = max(took, self.latency or 0.0)
-            if said == 1:
-                is_in = True
-                yield good(
-                    "program-user",
-                    f"extauth_program says yes to {asked}, in {took * 1000:.1f} ms",
-                    host=login.host,
-                )
-            elif said != 0:
-                yield self._undecided(said, command)
-            elif is_in:
-                yield warning(
-                    "program-user-unknown",
-                    f"extauth_program says no to {asked}: ejabberd refuses messages to this user "
-                    "while offline",
-                    host=login.host,
-                )
-            else:
-                yield broken(
-                    "program-user-refused",
-                    f"extauth_program says no to {asked}",
-                    host=login.host,
-                )
+    def _measure(self, user: str) -> tuple[Command, list[Reply]]:
+        """The last command and all replies. Logins are measured because isuser is often faster."""
+        replies: list[Reply] = []
+        for _ in range(ROUNDS):
+            password = secrets.token_urlsafe(16)
+            command = Command(Operation.AUTH, user, self._host, password)
+            reply = self._exchange.request(command)
+            replies.append(reply)
+            if reply.value != NO or sum(each.seconds for each in replies) > MAX_MEASURING:
+                break
+        return command, replies
 
-    def _undecided(self, said: int, command: Command) -> Finding:
-        """Nobody is kept out by an isuser that is no answer."""
-        asked = f"extauth_program answers {command.operation.value} with {said}"
+    def _refusal(self, attempt: Command, reply: Reply) -> Finding:
+        if reply.value == NO:
+            return good(
+                "program-refuses",
+                "extauth_program refuses a user that does not exist",
+                host=self._host,
+            )
+        if reply.value == YES:
+            return broken(
+                "program-lets-everyone-in",
+                "extauth_program lets everyone log in: it accepts a user that does not exist with "
+                "a random password",
+                host=self._host,
+            )
+        return self._undecided(reply, attempt)
+
+    def _login(self, login: Login) -> Iterator[Finding]:
+        request = f"{login.user}:{login.host}"
+        auth = Command(Operation.AUTH, login.user, login.host, login.password)
+        reply = self._exchange.request(auth)
+        self.latency = max(reply.seconds, self.latency or 0.0)
+        is_accepted = reply.value == YES
+        if reply.value == NO:
+            yield broken(
+                "program-user-refused",
+                f"extauth_program says no to auth:{request}:{MASK}",
+                host=login.host,
+            )
+        else:
+            yield self._user_finding(f"auth:{request}:{MASK}", auth, reply)
+        isuser = Command(Operation.ISUSER, login.user, login.host)
+        reply = self._exchange.request(isuser)
+        if reply.value != NO:
+            yield self._user_finding(f"isuser:{request}", isuser, reply)
+        elif is_accepted:
+            yield warning(
+                "program-user-unknown",
+                f"extauth_program says no to isuser:{request}: ejabberd refuses messages to this "
+                "user while the user is offline",
+                host=login.host,
+            )
+        else:
+            yield broken(
+                "program-user-refused",
+                f"extauth_program says no to isuser:{request}",
+                host=login.host,
+            )
+
+    def _user_finding(self, request: str, command: Command, reply: Reply) -> Finding:
+        if reply.value != YES:
+            return self._undecided(reply, command)
+        return good(
+            "program-user",
+            f"extauth_program says yes to {request} in {reply.seconds * 1000:.1f} ms",
+            host=command.host,
+        )
+
+    def _undecided(self, reply: Reply, command: Command) -> Finding:
+        """An undecided isuser refuses no login, so it is only a warning."""
+        text = f"extauth_program replies to {command.operation.value} with {reply.value}"
         if command.operation is Operation.ISUSER:
             return warning(
                 "program-isuser-undecided",
-                f"{asked}: nobody can tell whether the user exists",
+                f"{text}: it is undecided whether the user exists",
                 host=command.host,
-                details=self._member.complaints(),
+                details=self._member.error_lines(),
             )
         return broken(
             "program-undecided",
-            f"{asked}: nobody can tell whether the user may come in, so nobody does; its log says "
-            "why",
+            f"{text}: it is undecided whether the user may log in, so the login fails. The log of "
+            "the program has the reason",
             host=command.host,
-            details=self._member.complaints(),
+            details=self._member.error_lines(),
         )
 
-    def _end(self) -> Iterator[Finding]:
-        self._member.read(QUIET)
-        self._refuse_stray()
-        began = time.monotonic()
+    def _exit(self) -> Iterator[Finding]:
+        self._member.read(SETTLE_TIME)
+        self._exchange.check_no_output()
+        started = time.monotonic()
         self._member.close_input()
-        if self._member.exit_code(END) is None:
+        if self._member.exit_code(EXIT_TIMEOUT) is None:
             yield broken(
                 "program-stays",
-                f"extauth_program still runs {END:.0f} s after its input ended: each time that "
-                "ejabberd restarts it, one stays behind as an orphan",
+                f"extauth_program still runs {EXIT_TIMEOUT:.0f} s after the end of its input: each "
+                "restart of ejabberd leaves another process behind",
                 host=self._host,
             )
             return
-        took = time.monotonic() - began
+        milliseconds = (time.monotonic() - started) * 1000
         yield good(
             "program-ends",
-            f"extauth_program ends {took * 1000:.0f} ms after its input, and wrote nothing unasked "
-            "before",
+            f"extauth_program exits {milliseconds:.0f} ms after the end of its input, and wrote "
+            "nothing but replies",
             host=self._host,
         )
-        time.sleep(QUIET)  # what it started may be ending, too
-        left = self._member.end_what_is_left()
-        if left:
+        time.sleep(SETTLE_TIME)  # processes that it started may be ending as well
+        count = self._member.end_descendants()
+        if count:
             yield warning(
                 "program-leaves",
-                f"extauth_program left {left} of the processes that it started behind when it "
-                "ended; each restart adds some (they were ended now)",
+                f"extauth_program left {count} processes behind when it exited. Each restart adds "
+                "more. This check has ended them",
                 host=self._host,
             )
-
-    def _ask(self, command: Command) -> tuple[int, float]:
-        """The number that it answers with, and the seconds that took. Raises _Failed where that is
-        not what it does."""
-        member = self._member
-        member.read(0.0)
-        self._refuse_stray()
-        began = time.monotonic()
-        due = began + GIVES_UP
-        member.write(packet(command), due)
-        while len(member.output) < 4 and time.monotonic() < due and not member.is_closed:
-            member.read(min(QUIET, due - time.monotonic()))
-            if member.exit_code() is not None and not member.output:
-                member.read(QUIET)
-                break
-        took = time.monotonic() - began
-        if not b"\x00\x02".startswith(member.output[:2]):
-            member.read(QUIET)
-            self._refuse_stray()
-        if len(member.output) < 4:
-            raise _Failed(self._no_answer(command))
-        answer, member.output = member.output[:4], member.output[4:]
-        return int.from_bytes(answer[2:]), took
-
-    def _refuse_stray(self) -> None:
-        output = self._member.output
-        if not output:
-            return
-        raise _Failed(
-            broken(
-                "program-stray-output",
-                "extauth_program writes more than answers to standard output, and ejabberd takes "
-                "it for answers, so logins are decided at random; it wrote "
-                f"{self._member.shown(output)}",
-                host=self._host,
-                details=("what it has to tell belongs on standard error, or into a file",),
-            )
-        )
-
-    def _no_answer(self, command: Command) -> Finding:
-        asked = command.operation.value
-        code = self._member.exit_code(QUIET if self._member.is_closed else 0.0)
-        output = self._member.output
-        if code is not None or self._member.is_closed:
-            return self._gone(code, asked)
-        if output:
-            return broken(
-                "program-half-answer",
-                f"extauth_program answers {asked} with {len(output)} bytes, "
-                f"{self._member.shown(output)}; an answer has 4: 0, 2, 0, and 1 for yes or 0 for "
-                "no; ejabberd waits for the rest",
-                host=self._host,
-                details=self._member.complaints(),
-            )
-        return broken(
-            "program-silent",
-            f"extauth_program gave no answer to {asked} in {GIVES_UP:.0f} s: it does not read its "
-            "input, waits for something, or its output stays in a buffer that nobody flushes",
-            host=self._host,
-            details=self._member.complaints(),
-        )
-
-    def _gone(self, code: int | None, asked: str) -> Finding:
-        if code in (126, 127):
-            said, line = why_not(self._line, self._account)
-            return broken(
-                "program-cannot-start",
-                f"extauth_program cannot be started by {self._account.runs_as} (the shell ends "
-                f"with {code}){': ' * bool(said)}{said}",
-                line=line,
-                host=self._host,
-                details=self._member.complaints(),
-            )
-        said = f"ended with exit code {code}"
-        if code is None:
-            said = "closed its standard output"
-        elif code < 0:
-            said = f"was ended by signal {-code} ({signal.strsignal(-code)})"
-        if code is not None and not self._member.is_closed:
-            said += ", what it started keeps its output open,"
-        why, line = why_not(self._line, self._account)
-        return broken(
-            "program-exits",
-            f"extauth_program {said} instead of answering {asked}; where it cannot be started "
-            "again at once, ejabberd gives up on it and all logins fail until ejabberd is "
-            f"restarted (it ran as {self._account.runs_as}){': ' * bool(why)}{why}",
-            line=line,
-            host=self._host,
-            details=self._member.complaints(),
-        )

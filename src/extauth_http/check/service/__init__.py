@@ -1,1 +1,1 @@
-"""Findings about the HTTP service behind the configuration."""
+"""Findings about the service behind the configuration."""

@@ -1,18 +1,16 @@
-"""The service behind the configuration: quick, and not one that says yes to everybody.
-
-``reached.py`` looks at the way to it.
-"""
+"""Sends logins to the service as the program does: a user that does not exist, and ``--user``."""
 
 import secrets
 import time
 from collections.abc import Iterator
 from statistics import median
 
-from extauth_http.check.configuration.file import SMALLEST
-from extauth_http.check.finding import Finding, broken, good, warning
+from extauth_http.check.configuration.file import MINIMAL_CONFIG
+from extauth_http.check.finding import Finding, Level, broken, good, warning
 from extauth_http.check.login import Login
-from extauth_http.check.service.reachability import reach
-from extauth_http.check.service.trace import TracedRequest, TracingPool, why
+from extauth_http.check.service import reachability
+from extauth_http.check.service.trace import TracedRequest, TracingPool, describe_answer
+from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Origin
 from extauth_http.config.settings import Settings
 from extauth_http.program.decider import Decider
@@ -21,200 +19,226 @@ from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Verdict
 
 ROUNDS = 5
-LIKE_A_WRONG_URL = {"http_401", "http_403", "http_404", "http_405"}
+DEFAULT_HOST = "example.org"
+"""The virtual host to ask about if none is known."""
+
+WRONG_URL_REASONS = {"http_401", "http_403", "http_404", "http_405"}
+"""Reasons that a wrong url or a missing ``service_auth`` also causes."""
 
 
 def findings(settings: Settings, hosts: list[str], login: Login | None) -> Iterator[Finding]:
-    """``hosts`` are the virtual hosts to ask about; where there are none, those of the
-    configuration and of ``login``."""
-    seen: set[Origin] = set()
-    reached: list[bool] = []
+    """``hosts`` are the virtual hosts to ask about; if empty, those of the configuration and of
+    ``login``."""
+    is_reached: list[bool] = []
+    for origin, backend, table in _origins(settings):
+        found = list(reachability.findings(origin, backend, table, settings.deadline))
+        is_reached.append(all(each.level is not Level.BROKEN for each in found))
+        yield from found
+    if is_reached and not any(is_reached):
+        return
+    try:
+        probe = _Probe(settings)
+    except Exception as error:  # noqa: BLE001 - the backend of a plugin may raise anything
+        yield broken("backend-fails", f"cannot create a backend: {type(error).__name__}")
+        return
+    try:
+        configured = [*sorted(settings.hosts), *([login.host] if login else [])]
+        for host in hosts or list(dict.fromkeys(configured)) or [DEFAULT_HOST]:
+            yield from _unknown_user(probe, host)
+        if login:
+            yield from _login(probe, login)
+    finally:
+        probe.decider.close()
+
+
+def _origins(settings: Settings) -> Iterator[tuple[Origin, BackendSettings, str]]:
+    """Each origin once, with its backend and the name of the backend's table in TOML."""
     tables = {f"hosts.{host}.backend": f'hosts."{host}".backend' for host in settings.hosts}
-    for where, backend in settings.backends().items():
+    seen: set[Origin] = set()
+    for place, backend in settings.backends().items():
         for origin in sorted({endpoint.origin for endpoint in backend.endpoints()} - seen):
             seen.add(origin)
-            found = list(reach(origin, backend, tables.get(where, where), settings.deadline))
-            reached.append(all(each.level < 2 for each in found))
-            yield from found
-    if reached and not any(reached):
-        return
-    try:
-        asking = _Asking(settings)
-    except Exception as error:  # noqa: BLE001 - a backend of a package of its own may do anything
-        yield broken("backend-fails", f"a backend cannot be made: {type(error).__name__}")
-        return
-    try:
-        own = [login.host] if login else []
-        for host in hosts or [*dict.fromkeys([*sorted(settings.hosts), *own])] or ["example.org"]:
-            yield from _made_up(asking, host)
-        if login:
-            yield from _log_in(asking, login)
-    finally:
-        asking.decider.close()
+            yield origin, backend, tables.get(place, place)
 
 
-class _Asking:
-    """Asks as the program would, and keeps what the last command sent and got."""
+class _Probe:
+    """Decides as the program does, and records the requests of the last command."""
 
     def __init__(self, settings: Settings) -> None:
-        self._asked: list[TracedRequest] = []
-        self._names: set[str] = set()
+        self._requests: list[TracedRequest] = []
+        self._public: set[str] = set()
         self.decider = Decider(
-            settings, lambda backend: TracingPool(backend, self._names, self._asked)
+            settings, lambda backend: TracingPool(backend, self._public, self._requests)
         )
 
     def decide(self, command: Command) -> tuple[Decision, float]:
         """The decision and the seconds that it took."""
-        self._asked.clear()
-        self._names.clear()
+        self._requests.clear()
+        self._public.clear()
         jid = f"{command.user}@{command.host}"
-        self._names.update({command.user, command.host, jid} - {command.password})
-        began = time.monotonic()
-        due = began + self.decider.deadline
+        self._public.update({command.user, command.host, jid} - {command.password})
+        started = time.monotonic()
+        due = started + self.decider.deadline
         decision = self.decider.decide(command, due, f"check-{secrets.token_hex(4)}")
-        return decision, time.monotonic() - began
+        return decision, time.monotonic() - started
 
     @property
-    def shown(self) -> tuple[str, ...]:
+    def trace(self) -> tuple[str, ...]:
+        """The requests and responses of the last command; empty if there was no request."""
         return tuple(
             line
-            for each in self._asked
-            for line in (f"sent {each.sent}", f"came back {each.came_back}")
+            for each in self._requests
+            for line in (f"request: {each.request}", f"response: {each.response}")
         )
 
 
-def _made_up(asking: _Asking, host: str) -> Iterator[Finding]:
-    """Asks for logins of somebody made up, which take what a login takes."""
-    nobody = f"extauth-check-{secrets.token_hex(4)}"
+def _unknown_user(probe: _Probe, host: str) -> Iterator[Finding]:
+    user = f"extauth-check-{secrets.token_hex(4)}"
     times = []
     for _ in range(ROUNDS):
-        guess = Command(Operation.AUTH, nobody, host, secrets.token_urlsafe(16))
-        decision, took = asking.decide(guess)
-        times.append(took)
+        attempt = Command(Operation.AUTH, user, host, secrets.token_urlsafe(16))
+        decision, seconds = probe.decide(attempt)
+        times.append(seconds)
         if decision.answer.verdict is not Verdict.DENY:
             break
-    reason = decision.answer.reason
-    if reason == "unknown_host":
+    if decision.answer.reason == "unknown_host":
         yield broken(
             "backend-none",
-            f"no backend is configured for {host}: nobody there gets in",
-            line=SMALLEST.replace("[backend]", f'[hosts."{host}".backend]'),
+            f"no backend is configured for {host}: all logins there fail",
+            line=MINIMAL_CONFIG.replace("[backend]", f'[hosts."{host}".backend]'),
             host=host,
         )
         return
+    yield _refusal(probe, attempt, decision)
     if decision.answer.verdict is Verdict.UNDECIDED:
-        yield _nobody_can_tell(asking, guess, decision)
         return
-    if not asking.shown and decision.answer.verdict is Verdict.DENY:
-        yield warning(
-            "backend-not-asked",
-            f"auth of a made-up user is refused without asking the service "
-            f"({why(decision.answer, '')}): whether it lets everyone in is not known",
-            host=host,
-        )
+    if not probe.trace and decision.answer.verdict is Verdict.DENY:
         return
-    if decision.answer.verdict is Verdict.ALLOW:
-        yield broken(
+    yield _latency(times, probe.decider.deadline, host)
+    yield _existence(probe, Command(Operation.ISUSER, user, host))
+
+
+def _refusal(probe: _Probe, attempt: Command, decision: Decision) -> Finding:
+    answer, host = decision.answer, attempt.host
+    if answer.verdict is Verdict.UNDECIDED:
+        return _undecided(probe, attempt, decision)
+    if answer.verdict is Verdict.ALLOW:
+        return broken(
             "backend-lets-everyone-in",
-            "the service says yes to a made-up user with a random password: it lets everyone in",
+            "the service lets everyone log in: it accepts a user that does not exist with a random "
+            "password",
             host=host,
-            details=asking.shown,
+            details=probe.trace,
         )
-    else:
-        also = ", which a wrong url gives too: try --user" * (reason in LIKE_A_WRONG_URL)
-        yield good(
-            "backend-refuses",
-            f"the service refuses a made-up user with a random password ({reason}{also})",
-            host=host,
-        )
-    yield from _quick(times, asking.decider.deadline, host)
-    exists = Command(Operation.ISUSER, nobody, host)
-    decision, _ = asking.decide(exists)
-    if not asking.shown:
-        yield good(
-            "backend-isuser-configured",
-            f"isuser is {decision.answer.verdict.value} for everybody ({decision.answer.reason})",
+    if not probe.trace:
+        return warning(
+            "backend-not-asked",
+            "auth of a user that does not exist is refused without a request to the service "
+            f"({describe_answer(answer, '')}): it is unknown whether the service lets everyone "
+            "log in",
             host=host,
         )
-    elif decision.answer.verdict is Verdict.UNDECIDED:
-        yield _nobody_can_tell(asking, exists, decision)
-    elif decision.answer.verdict is Verdict.ALLOW:
-        yield warning(
-            "backend-knows-everybody",
-            "isuser of a made-up user: yes; ejabberd then stores messages for anybody, and "
-            "registers nobody",
-            host=host,
-        )
-    else:
-        yield good(
-            "backend-knows-nobody",
-            f"isuser of a made-up user: no ({decision.answer.reason})",
-            host=host,
-        )
+    hint = ""
+    if answer.reason in WRONG_URL_REASONS:
+        hint = ". A wrong url has the same result: try --user"
+    return good(
+        "backend-refuses",
+        f"the service refuses a user that does not exist ({answer.reason}){hint}",
+        host=host,
+    )
 
 
-def _quick(times: list[float], deadline: float, host: str) -> Iterator[Finding]:
-    said = (
-        f"the service answers auth in {median(times) * 1000:.1f} ms (median of {len(times)}, "
-        f"worst {max(times) * 1000:.1f} ms)"
+def _latency(times: list[float], deadline: float, host: str) -> Finding:
+    text = (
+        f"the service replies to auth in {median(times) * 1000:.1f} ms (median of {len(times)}, "
+        f"maximum {max(times) * 1000:.1f} ms)"
     )
     if max(times) > deadline / 2:
-        yield warning("backend-slow", f"{said}; the deadline is {deadline:g} s", host=host)
-    else:
-        yield good("backend-answers", said, host=host)
+        return warning("backend-slow", f"{text}. The deadline is {deadline:g} s", host=host)
+    return good("backend-answers", text, host=host)
 
 
-def _log_in(asking: _Asking, login: Login) -> Iterator[Finding]:
-    is_in = False
-    for operation in (Operation.AUTH, Operation.ISUSER):
-        password = login.password if operation.has_credential else ""
-        command = Command(operation, login.user, login.host, password)
-        decision, took = asking.decide(command)
-        verdict = decision.answer.verdict
-        said = f"{operation.value} of {login.jid}: {verdict.value}"
-        if verdict is Verdict.ALLOW:
-            is_in = True
-            yield good(
-                "backend-user",
-                f"{said}, in {took * 1000:.1f} ms",
-                host=login.host,
-                details=asking.shown,
-            )
-        elif operation is Operation.ISUSER and not asking.shown:
-            pass  # told above, of everybody
-        elif verdict is Verdict.UNDECIDED:
-            yield _nobody_can_tell(asking, command, decision)
-        else:
-            tell = warning if operation is Operation.ISUSER and is_in else broken
-            yield tell(
-                "backend-user-refused" if tell is broken else "backend-user-unknown",
-                f"{said} ({why(decision.answer, login.password)})",
-                host=login.host,
-                details=(*asking.shown, *_hints(decision)),
-            )
+def _existence(probe: _Probe, isuser: Command) -> Finding:
+    decision, _ = probe.decide(isuser)
+    verdict, reason = decision.answer.verdict, decision.answer.reason
+    if not probe.trace:
+        return good(
+            "backend-isuser-configured",
+            f"isuser is {verdict.value} for every user, without a request ({reason})",
+            host=isuser.host,
+        )
+    if verdict is Verdict.UNDECIDED:
+        return _undecided(probe, isuser, decision)
+    if verdict is Verdict.ALLOW:
+        return warning(
+            "backend-knows-everybody",
+            "the service says yes to isuser of a user that does not exist: ejabberd then stores "
+            "messages to any user and refuses every registration",
+            host=isuser.host,
+        )
+    return good(
+        "backend-knows-nobody",
+        f"the service says no to isuser of a user that does not exist ({reason})",
+        host=isuser.host,
+    )
 
 
-def _hints(decision: Decision) -> tuple[str, ...]:
-    if decision.answer.reason in LIKE_A_WRONG_URL:
-        return ("such a status also comes from a wrong url, or where service_auth is missing",)
-    return ()
+def _login(probe: _Probe, login: Login) -> Iterator[Finding]:
+    auth = Command(Operation.AUTH, login.user, login.host, login.password)
+    decision, seconds = probe.decide(auth)
+    is_accepted = decision.answer.verdict is Verdict.ALLOW
+    yield _user_finding(probe, auth, decision, seconds, is_accepted=is_accepted)
+    isuser = Command(Operation.ISUSER, login.user, login.host)
+    decision, seconds = probe.decide(isuser)
+    # Without a request the result is the same for every user, and reported above.
+    if probe.trace or decision.answer.verdict is Verdict.ALLOW:
+        yield _user_finding(probe, isuser, decision, seconds, is_accepted=is_accepted)
 
 
-def _nobody_can_tell(asking: _Asking, command: Command, decision: Decision) -> Finding:
-    """Of an isuser it is a warning: a token service may be configured to say so, and nobody is
-    kept out."""
-    reason = why(decision.answer, command.password)
-    said = f"{command.operation.value} of {command.user}@{command.host}: nobody can tell ({reason})"
+def _user_finding(
+    probe: _Probe, command: Command, decision: Decision, seconds: float, *, is_accepted: bool
+) -> Finding:
+    """``is_accepted`` says whether the user could log in. It is then only a warning if isuser
+    says no."""
+    verdict = decision.answer.verdict
+    text = f"{command.operation.value} of {command.user}@{command.host}: {verdict.value}"
+    if verdict is Verdict.ALLOW:
+        return good(
+            "backend-user",
+            f"{text}, in {seconds * 1000:.1f} ms",
+            host=command.host,
+            details=probe.trace,
+        )
+    if verdict is Verdict.UNDECIDED:
+        return _undecided(probe, command, decision)
+    text += f" ({describe_answer(decision.answer, command.password)})"
+    details = (*probe.trace, *_hints(decision))
+    if command.operation is Operation.ISUSER and is_accepted:
+        return warning("backend-user-unknown", text, host=command.host, details=details)
+    return broken("backend-user-refused", text, host=command.host, details=details)
+
+
+def _undecided(probe: _Probe, command: Command, decision: Decision) -> Finding:
+    """An undecided isuser refuses no login, and a token service may be configured for it, so it is
+    only a warning."""
+    reason = describe_answer(decision.answer, command.password)
+    text = f"{command.operation.value} of {command.user}@{command.host}: undecided ({reason})"
     if command.operation is Operation.ISUSER:
         return warning(
             "backend-isuser-undecided",
-            f"{said}; ejabberd refuses messages to those who are offline",
+            f"{text}. ejabberd refuses messages to users who are offline",
             host=command.host,
-            details=asking.shown,
+            details=probe.trace,
         )
     return broken(
         "backend-undecided",
-        f"{said}, so nobody gets in",
+        f"{text}. All such logins fail",
         host=command.host,
-        details=(*asking.shown, *_hints(decision)),
+        details=(*probe.trace, *_hints(decision)),
     )
+
+
+def _hints(decision: Decision) -> tuple[str, ...]:
+    if decision.answer.reason in WRONG_URL_REASONS:
+        return ("a wrong url or a missing service_auth also causes this status",)
+    return ()

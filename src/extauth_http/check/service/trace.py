@@ -1,9 +1,8 @@
-"""What was sent and what came back, for a person to see: nothing that may be a credential.
+"""Requests and responses as text for people, without anything that may be a credential.
 
-Only what is known to be harmless is shown: the user and host that are asked about, truth values
-and null, the words of the configuration and of the protocols. Everything else is masked, so a
-field that nobody thought of is, too, and so is a password that the service hands back in a form
-that nobody thought of.
+Only what is known to be public is shown: the user and host of the command, booleans and null, and
+the words of the configuration and of the protocols. Everything else is masked. This includes
+unknown fields, and a password that the service returns in any encoding.
 """
 
 import json
@@ -23,7 +22,8 @@ from extauth_http.protocol.command import Operation
 from extauth_http.protocol.verdict import Answer
 from extauth_http.terminal.masking import MASK, mask_secrets
 
-MAX_SHOWN = 400  # characters
+MAX_BODY = 400
+"""Characters of a body that are shown."""
 
 CONTENT_TYPES = {
     "application/json",
@@ -40,115 +40,118 @@ FIELDS = {
     *("error_description", "exp", "expires_in", "grant_type", "iat", "id_token", "iss", "jti"),
     *("name", "nbf", "password", "preferred_username", "refresh_token", "scope", "sub"),
     *("token", "token_type", "token_type_hint", "username"),
-    # rest, mongooseim, jsxc, and what services say besides
+    # rest, mongooseim, jsxc, and common fields of services
     *("code", "detail", "domain", "exists", "host", "isUser", "message", "ok", "operation"),
     *("pass", "result", "secret", "server", "status", "success", "user"),
 }
-"""Names of fields that say nothing about anybody."""
+"""Names of fields that contain nothing about a user."""
 
 PATHS = {
     *(each.value for each in Operation),
     *("check_password", "user_exists", ".well-known", "openid-configuration"),
 }
 
-CONFIGURED = {"path", "result", "username_claim"}
-"""Settings that name a path or a field."""
+PUBLIC_SETTINGS = {"path", "result", "username_claim"}
+"""Settings whose value is a path or the name of a field."""
 
-QUOTING = {"not_an_answer", "oauth_error", "discovery"}
+QUOTING_REASONS = {"not_an_answer", "oauth_error", "discovery"}
 """Reasons whose detail may quote the service."""
 
 
 @dataclass(frozen=True, slots=True)
 class TracedRequest:
-    """One request and its answer, where there was one, already masked."""
+    """One request and its response, both masked."""
 
-    sent: str
-    came_back: str
+    request: str
+    response: str
 
 
-def why(answer: Answer, password: str) -> str:
-    """The reason and detail of an answer, as far as they can be shown after this password."""
-    detail = "" if answer.reason in QUOTING else answer.detail
-    said = ": ".join(filter(None, (answer.reason, detail)))
-    return mask_secrets(said, [password])
+def describe_answer(answer: Answer, password: str) -> str:
+    """The reason of an answer, and its detail if that cannot contain the password."""
+    detail = "" if answer.reason in QUOTING_REASONS else answer.detail
+    return mask_secrets(": ".join(filter(None, (answer.reason, detail))), [password])
 
 
 class TracingPool:
-    """A connection pool that adds each request to ``asked``; ``names`` are texts that may be
-    shown."""
+    """A connection pool that adds each request to ``requests``. ``public`` are the texts, besides
+    those of the configuration, that may be shown."""
 
     def __init__(
-        self, settings: BackendSettings, names: set[str], asked: list[TracedRequest]
+        self, settings: BackendSettings, public: set[str], requests: list[TracedRequest]
     ) -> None:
         self._pool: RequestSender = ConnectionPool.of_backend(settings)
-        self._names = names
-        self._asked = asked
+        self._public = public
+        self._requests = requests
         self._configured = {
-            part for word in _words(settings) for part in (word, *word.split("."), *word.split("/"))
+            part
+            for word in _public_words(settings)
+            for part in (word, *word.split("."), *word.split("/"))
         }
 
     def send(self, request: Request, due: float, *, may_repeat: bool) -> Response:
         parts = (request.method.decode(), self._url(request.endpoint), self._body(request.body))
-        sent = " ".join(filter(None, parts))
-        came_back = "no answer"
+        response_text = "none"
         try:
-            answer = self._pool.send(request, due, may_repeat=may_repeat)
-            came_back = self._answer(answer)
+            response = self._pool.send(request, due, may_repeat=may_repeat)
+            response_text = self._response(response)
         finally:
-            self._asked.append(TracedRequest(sent, came_back))
-        return answer
+            self._requests.append(TracedRequest(" ".join(filter(None, parts)), response_text))
+        return response
 
     def close(self) -> None:
         self._pool.close()
 
     def _url(self, endpoint: Endpoint) -> str:
-        """A backend of a package of its own may put anything into a path, and a provider's
-        document may name any URL."""
+        """A plugin may put anything into a path, and a discovery document may contain any URL."""
         path, mark, _ = endpoint.target.partition(b"?")
-        steps = [
-            step if unquote(step) in {"", *PATHS, *self._configured, *self._names} else MASK
-            for step in path.decode().split("/")
+        segments = [
+            segment if unquote(segment) in {"", *PATHS, *self._configured, *self._public} else MASK
+            for segment in path.decode().split("/")
         ]
         origin = f"{endpoint.origin.scheme.decode()}://{endpoint.host_header.decode()}"
-        return f"{origin}{'/'.join(steps)}{f'?{MASK}' if mark else ''}"
+        return f"{origin}{'/'.join(segments)}{f'?{MASK}' if mark else ''}"
 
-    def _answer(self, answer: Response) -> str:
-        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        named = kind if kind in CONTENT_TYPES else "another content type" if kind else "no type"
-        body = (
-            self._body(answer.content) if kind.endswith("json") else f"{len(answer.content)} bytes"
-        )
-        return f"{answer.status_code} {named}: {body or 'nothing'}"
+    def _response(self, response: Response) -> str:
+        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type in CONTENT_TYPES:
+            shown_type = content_type
+        else:
+            shown_type = "another content type" if content_type else "no content type"
+        if content_type.endswith("json"):
+            body = self._body(response.content)
+        else:
+            body = f"{len(response.content)} bytes"
+        return f"{response.status_code} {shown_type}: {body or 'empty'}"
 
     def _body(self, body: bytes) -> str:
         try:
-            shown = json.dumps(self._masked(json.loads(body)), ensure_ascii=False)
+            text = json.dumps(self._masked(json.loads(body)), ensure_ascii=False)
         except (ValueError, RecursionError):
             pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True)
-            shown = "&".join(f"{self._field(key)}={self._masked(value)}" for key, value in pairs)
-        return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}…"
+            text = "&".join(f"{self._name(key)}={self._masked(value)}" for key, value in pairs)
+        return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]}…"
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self._field(key): self._masked(inner) for key, inner in value.items()}
+            return {self._name(key): self._masked(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [self._masked(inner) for inner in value]
-        if value is None or isinstance(value, bool) or value in self._names:
+        if value is None or isinstance(value, bool) or value in self._public:
             return value
         return MASK
 
-    def _field(self, name: str) -> str:
+    def _name(self, name: str) -> str:
         return name if name in FIELDS | self._configured else MASK
 
 
-def _words(section: BaseModel) -> Iterator[str]:
-    """Texts of the configuration that name paths and fields."""
+def _public_words(section: BaseModel) -> Iterator[str]:
+    """The paths and field names in a table of the configuration."""
     for name, value in section:
         if isinstance(value, BaseModel):
-            yield from _words(value)
+            yield from _public_words(value)
         elif isinstance(value, Endpoint):
             yield value.target.partition(b"?")[0].decode()
         elif isinstance(value, dict):
             yield from (word for word in value.values() if isinstance(word, str))
-        elif isinstance(value, str) and name in CONFIGURED:
+        elif isinstance(value, str) and name in PUBLIC_SETTINGS:
             yield value
