@@ -1,16 +1,19 @@
 """The rest contract: what is sent, and what each answer means."""
 
 import json
+import socket
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import ValidationError
 
 from extauth_http.program.outcome import Decision
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Answer, Verdict
 from tests.asking import ask
-from tests.integration.service import NO, YES, Request, Service, answering, http
+from tests.integration.service import NO, YES, Behaviour, Request, Service, answering, http
+from tests.settings import settings_of
 
 AUTHORIZED: dict[str, Any] = {"service_auth": {"kind": "bearer", "token": "s3cret"}}
 EVERY = [operation.value for operation in Operation]
@@ -146,14 +149,15 @@ def test_the_program_names_itself_as_configured() -> None:
 
 
 def test_a_form_is_sent_where_the_service_wants_one() -> None:
-    changed = {"body": "form", "fields": {"user": "login", "host": "", "password": "pw"}}
+    changed = {"form": {"login": "{user}", "pw": "{password}"}}
     request = sent("auth", user="a&b=c", operations={"auth": changed})
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     assert parse_qs(request.body.decode()) == {"login": ["a&b=c"], "pw": ["pass"]}
 
 
 def test_a_query_is_sent_where_the_service_wants_one() -> None:
-    changed = {"method": "GET", "path": "check", "body": "query"}
+    fields = {name: f"{{{name}}}" for name in ("user", "host", "password")}
+    changed = {"method": "GET", "path": "check", "query": fields}
     request = sent("auth", user="a&b=c/é", operations={"auth": changed})
     target = urlsplit(request.target)
     assert (request.method, target.path, request.body) == ("GET", "/x/check", b"")
@@ -168,7 +172,7 @@ def test_a_query_is_sent_where_the_service_wants_one() -> None:
     ("user", "target"),
     [
         ("alice", "/x/u/alice/example.org"),
-        ("../admin?x=", "/x/u/..%2Fadmin%3Fx%3D/example.org"),
+        ("a/b?x=", "/x/u/a%2Fb%3Fx%3D/example.org"),
         ("{host}", "/x/u/%7Bhost%7D/example.org"),
         ("a%2fb#c d", "/x/u/a%252fb%23c%20d/example.org"),
         ("jürgen", "/x/u/j%C3%BCrgen/example.org"),
@@ -181,13 +185,13 @@ def test_a_name_stays_one_path_segment(user: str, target: str) -> None:
 
 def test_a_host_stays_one_path_segment() -> None:
     operations = {"isuser": {"path": "{host}/{user}"}}
-    asked = Command(Operation.ISUSER, "alice", "a/../b?c X")
+    asked = Command(Operation.ISUSER, "alice", "a/b?c X")
     with Service() as service:
         ask(asked, kind="rest", url=service.url, operations=operations)
-    assert service.requests[0].target == "/x/a%2F..%2Fb%3Fc%20X/alice"
+    assert service.requests[0].target == "/x/a%2Fb%3Fc%20X/alice"
 
 
-@pytest.mark.parametrize("user", [".", ".."])
+@pytest.mark.parametrize("user", [".", "..", "../admin?x=", "a/../b"])
 def test_a_name_that_would_be_a_step_in_the_path_is_refused(user: str) -> None:
     with Service() as service:
         operations = {"isuser": {"path": "u/{user}"}}
@@ -197,7 +201,9 @@ def test_a_name_that_would_be_a_step_in_the_path_is_refused(user: str) -> None:
 
 
 def test_the_result_may_be_anywhere_in_the_answer() -> None:
-    operations = {"auth": {"result": "data.allowed"}}
+    field = {"status": 200, "field": "data.allowed"}
+    rules = {"allow": [{**field, "equals": True}], "deny": [{**field, "equals": False}]}
+    operations = {"auth": rules}
     yes, no = ({"data": {"allowed": said}, "result": not said} for said in (True, False))
     assert verdict("auth", http(200, json.dumps(yes)), operations=operations)[0] == "allow"
     assert verdict("auth", http(200, json.dumps(no)), operations=operations)[0] == "deny"
@@ -217,3 +223,181 @@ def test_a_query_in_the_url_stays() -> None:
     with Service(answering(YES)) as service:
         ask(command("auth"), kind="rest", url=f"{service.url}/?tenant=7")
         assert service.requests[0].target == "/x/auth?tenant=7"
+
+
+ALLOW_ID = {"allow": [{"status": 200, "field": "id", "present": True}]}
+
+
+def test_a_list_of_rules_replaces_its_default_and_leaves_the_others() -> None:
+    operations = {"auth": ALLOW_ID}
+    assert verdict("auth", http(200, '{"id": 7}'), operations=operations)[0] == "allow"
+    assert verdict("auth", http(200, "true"), operations=operations)[0] == "undecided"
+    assert verdict("auth", http(200, '{"id": 7, "result": false}'), operations=operations) == (
+        "deny",
+        "denied",
+    )
+    assert verdict("auth", http(403), operations=operations) == ("deny", "http_403")
+    assert verdict("isuser", http(200, '{"id": 7}'), operations=operations)[0] == "undecided"
+
+
+def test_the_rules_of_the_backend_are_those_of_each_operation_without_its_own() -> None:
+    settings = {**ALLOW_ID, "operations": {"isuser": {"allow": [{"status": 204}]}}}
+    assert verdict("auth", http(200, '{"id": 7}'), **settings)[0] == "allow"
+    assert verdict("isuser", http(200, '{"id": 7}'), **settings)[0] == "undecided"
+    assert verdict("isuser", http(204), **settings)[0] == "allow"
+
+
+def test_a_refusal_of_this_program_is_no_verdict_about_the_user() -> None:
+    refused: dict[str, Any] = {"refused": [{"status": 403}], "deny": [{"status": 403}]}
+    assert verdict("auth", http(403), **refused) == ("undecided", "service_auth_refused")
+
+
+OWNER = {"json": {"token": "{password}"}, "owner": {"field": "user.name"}}
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("alice", ("allow", "allowed")),
+        ("ALICE", ("allow", "allowed")),
+        ("bob", ("deny", "another_user")),
+        ("", ("deny", "claim_empty")),
+        (None, ("deny", "claim_not_text")),
+        (True, ("deny", "claim_not_text")),
+        (["alice"], ("deny", "claim_not_text")),
+    ],
+)
+def test_a_token_lets_in_its_owner_alone(user: Any, expected: tuple[str, str]) -> None:
+    body = json.dumps({"result": True, "user": {"name": user}})
+    assert verdict("auth", http(200, body), operations={"auth": OWNER}) == expected
+
+
+def test_a_response_that_names_no_owner_lets_nobody_in() -> None:
+    assert verdict("auth", http(200, "true"), operations={"auth": OWNER}) == (
+        "deny",
+        "claim_missing",
+    )
+
+
+def test_the_owner_may_be_in_a_header_and_have_another_form() -> None:
+    owner = {"header": "X-Owner", "equals": "{user}@{host}"}
+    operations = {"auth": {"json": {"token": "{password}"}, "owner": owner}}
+    for name, expected in (("alice@example.org", "allow"), ("alice", "deny")):
+        answer = http(200, "true", f"X-Owner: {name}")
+        assert verdict("auth", answer, operations=operations)[0] == expected
+
+
+@pytest.mark.parametrize("operation", EVERY)
+def test_a_request_that_does_not_identify_the_user_is_an_error(operation: str) -> None:
+    table = {operation: {"json": {"token": "a-constant"}}}
+    with pytest.raises(ValidationError, match="does not say which user"):
+        settings_of(backend={"kind": "rest", "url": "http://127.0.0.1/x", "operations": table})
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"path": "u/{user}"},
+        {"query": {"u": "{jid}"}},
+        {"form": {"u": "{user}"}},
+        {"json": {"a": [{"b": "x{user}"}]}},
+        {"headers": {"X-User": "{user}"}, "json": {"t": "{password}"}},
+        OWNER,
+    ],
+)
+def test_each_place_of_a_request_can_identify_the_user(table: dict[str, Any]) -> None:
+    settings_of(
+        backend={"kind": "rest", "url": "http://127.0.0.1/x", "operations": {"auth": table}}
+    )
+
+
+AFTER = {"path": "logout", "headers": {"Authorization": "Bearer {answer.token}"}, "json": {}}
+
+
+@pytest.mark.parametrize(
+    ("second", "detail"),
+    [
+        (http(204), ""),
+        (http(500), "status 500"),
+        (b"", "connection_lost"),
+    ],
+)
+def test_a_request_that_follows_a_login_never_changes_its_verdict(
+    second: bytes, detail: str
+) -> None:
+    with Service(answering(http(200, '{"result": true, "token": "t0"}'), second)) as service:
+        if not second:
+            service.behave = closing_after(http(200, '{"result": true, "token": "t0"}'))
+        operations = {"auth": {"after": AFTER}}
+        decision = ask(command("auth"), kind="rest", url=service.url, operations=operations)
+        rest = service.requests[1:]
+    assert (decision.answer.verdict, decision.status) == (Verdict.ALLOW, 200)
+    assert detail in decision.answer.detail
+    assert {(each.target, each.headers["authorization"]) for each in rest} == {
+        ("/x/logout", "Bearer t0")
+    }
+
+
+def closing_after(answer: bytes) -> Behaviour:
+    """Answers one request and closes each connection that carries another."""
+    left = [answer]
+
+    def behave(_: Request, connection: socket.socket) -> None:
+        connection.sendall(left.pop()) if left else connection.shutdown(socket.SHUT_RDWR)
+
+    return behave
+
+
+def test_nothing_follows_a_login_that_is_refused() -> None:
+    with Service(answering(http(200, '{"result": false, "token": "t0"}'))) as service:
+        operations = {"auth": {"after": AFTER}}
+        ask(command("auth"), kind="rest", url=service.url, operations=operations)
+        assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"headers": {"authorization": "x"}, **AUTHORIZED}, "service_auth sends this header"),
+        ({"headers": {"X-A": "{password}"}}, "operations.isuser: headers.X-A: there is no"),
+        ({"url": "http://{host}/x"}, "expected https"),
+        ({"url": "https://{user}.example.org"}, "there is no {user} here; expected one of {host}"),
+        ({"allow": [{"status": ["2xx", "3xx", "4xx", "5xx"]}]}, "everybody could log in"),
+        ({"allow": [{}]}, "at least one condition"),
+        ({"owner": {"field": "a", "equals": "{host}"}}, "any token would be accepted"),
+        ({"owner": {"equals": "{user}"}}, "expected field or header"),
+        ({"operations": {"auth": {"path": "{password}"}}}, "path: a credential in a path"),
+        ({"operations": {"auth": {"path": "a?b={user}"}}}, "expected a percent-encoded path"),
+        ({"operations": {"auth": {"path": "../{user}"}}}, "no segment . or .."),
+        ({"operations": {"auth": {"json": {"a": "{usr}"}}}}, "json.a: unknown placeholder {usr}"),
+        ({"operations": {"isuser": {"json": {"a": "{password}"}}}}, "there is no {password} here"),
+        (
+            {"operations": {"auth": {"after": {"path": "x", "json": {"a": "{answer}"}}}}},
+            "after.json",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_an_error_that_names_the_key(
+    settings: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings_of(backend={"kind": "rest", "url": "http://127.0.0.1/x", **settings})
+    assert error in str(caught.value)
+
+
+def test_a_credential_in_a_query_is_a_warning() -> None:
+    table = {"method": "GET", "query": {"u": "{user}", "p": "{password}"}}
+    url = "http://127.0.0.1/x"
+    found = settings_of(backend={"kind": "rest", "url": url, "operations": {"auth": table}})
+    assert ["operations.auth.query" in each for each in found.warnings()] == [True]
+
+
+def test_headers_of_the_backend_go_with_each_request_and_an_operation_replaces_them() -> None:
+    headers = {"X-Realm": "{host}", "Accept": "application/vnd.example+json"}
+    own = {"auth": {"headers": {"x-realm": "other"}}}
+    request = sent("auth", headers=headers, operations=own)
+    assert (request.headers["x-realm"], request.headers["accept"]) == (
+        "other",
+        "application/vnd.example+json",
+    )
+    assert sent("isuser", headers=headers, operations=own).headers["x-realm"] == "example.org"

@@ -1,124 +1,208 @@
-"""The ``rest`` kind: one POST an operation, with JSON, as ``docs/backends.md`` describes it.
+"""The ``rest`` kind: one request for each operation, and rules for its response.
 
-Each operation can be told another method, path, body, field names and result field, so that a
-service that exists need not change.
+Without further keys an operation is ``POST {url}/{operation}`` with the JSON object
+``{"user", "host", "password"}``, and a response is a yes or a no as ``default_rules`` lists it.
+Each part can be configured, so that a service that exists does not have to change.
 """
 
-from typing import Any, Literal, Self
-from urllib.parse import quote
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from extauth_http.backends.base import Backend
+from extauth_http.backends.follow_up import FollowUp, FollowUpTable
+from extauth_http.backends.owner import OwnerTable, compare_owner
+from extauth_http.backends.placeholders import (
+    Template,
+    Values,
+    credential_name,
+    names_for,
+    values_of,
+)
+from extauth_http.backends.request_template import (
+    HeaderTable,
+    RequestTable,
+    RequestTemplate,
+    UnsafeValueError,
+    header_names,
+    send,
+)
+from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet
 from extauth_http.config.backend import BackendSettings
-from extauth_http.config.endpoint import Url
+from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.section import Section
 from extauth_http.http.client import HttpClient
-from extauth_http.http.response import Response
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 
-class Request(Section):
-    """How one operation is asked for."""
+class RuleTable(Section):
+    """The rules for responses. A list that is set replaces its default."""
 
-    enabled: bool = True
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    path: str | None = None
-    """Below ``url``; ``{user}`` and ``{host}`` stand for one path segment each. Absent: the
-    operation's name."""
-    body: Literal["json", "form", "query"] = "json"
-    """Where the fields go; ``query`` puts them into the URL."""
-    fields: dict[Literal["user", "host", "password", "certificate"], str] = Field(
-        default_factory=dict
-    )
-    """Field names by what they hold; an empty name leaves the field out."""
-    result: str = "result"
-    """The field of a JSON object that holds true or false; dots go into objects."""
+    allow: list[Rule] | None = None
+    deny: list[Rule] | None = None
+    refused: list[Rule] | None = None
+    """Responses by which the service refuses this program, not the user."""
+    owner: OwnerTable | None = None
+    """Where the response names the user that it is about."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.method == "GET" and self.body != "query":
-            raise ValueError('expected body = "query" where method = "GET"')
-        if self.path is not None:
-            left = self.path.replace("{user}", "").replace("{host}", "")
-            if set(left) & set("{}?#") or not left.isascii() or " " in left:
-                raise ValueError(
-                    "path: expected a percent-encoded path, {user} and {host}, nothing else"
-                )
+    def _does_not_allow_everything(self) -> Self:
+        if any(rule.is_always_true for rule in self.allow or ()):
+            raise ValueError("allow: a rule holds for every response, so everybody could log in")
         return self
 
 
-class Requests(Section):
-    auth: Request = Request()
-    isuser: Request = Request()
-    setpass: Request = Request()
-    tryregister: Request = Request()
-    removeuser: Request = Request()
-    removeuser3: Request = Request()
-    certauth: Request = Request()
+class OperationTable(RequestTable, RuleTable):
+    """One operation: its request, the rules for its response, and a request that follows."""
+
+    enabled: bool = True
+    """``false``: the answer is DENY, without a request."""
+    after: FollowUpTable | None = None
 
 
-class RestSettings(BackendSettings):
-    url: Url
-    operations: Requests = Requests()
+class Operations(Section):
+    auth: OperationTable = OperationTable()
+    isuser: OperationTable = OperationTable()
+    setpass: OperationTable = OperationTable()
+    tryregister: OperationTable = OperationTable()
+    removeuser: OperationTable = OperationTable()
+    removeuser3: OperationTable = OperationTable()
+    certauth: OperationTable = OperationTable()
+
+
+def _base_url(url: object) -> object:
+    if isinstance(url, Endpoint | Template):
+        return url
+    if not isinstance(url, str):
+        raise ValueError("expected a URL")
+    if "{" not in url:
+        return Endpoint.parse(url)
+    if not url.startswith("https://"):
+        raise ValueError("expected https:// in a URL with {host}")
+    template = Template.parse(url, ("host",))
+    Endpoint.parse(template.render({"host": "example.org"}))
+    return template
+
+
+BaseUrl = Annotated[
+    Endpoint | Template, BeforeValidator(_base_url), PlainSerializer(str, return_type=str)
+]
+"""A URL in which ``{host}`` is the virtual host of the command."""
+
+
+class RestSettings(BackendSettings, RuleTable):
+    """``url`` is the base of all requests; ``headers`` are sent with each of them."""
+
+    url: BaseUrl
+    headers: HeaderTable = Field(default_factory=dict, repr=False)
+    operations: Operations = Operations()
+
+    @model_validator(mode="after")
+    def _can_be_compiled(self) -> Self:
+        _compile(self)
+        return self
+
+    def warnings(self) -> list[str]:
+        """What is allowed and yet dangerous, in a sentence each."""
+        return [
+            f"operations.{operation.value}.query: a credential in a URL is written to the logs of "
+            "web servers; use json or form"
+            for operation, compiled in _compile(self).items()
+            if {"password", "certificate"}
+            & {n for _, text in compiled.request.query for n in text.names}
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _CompiledOperation:
+    request: RequestTemplate
+    rules: RuleSet
+    owner: OwnerTable | None
+    follow_up: FollowUp | None
 
 
 class Rest(Backend):
-    """``POST {url}/{operation}`` with ``{"user", "host", "password"}``, or what is configured."""
+    """Sends the configured request and applies the configured rules to its response."""
 
     Settings = RestSettings
 
     def __init__(self, settings: RestSettings) -> None:
-        self._named = settings.service_auth is not None
-        self._requests: dict[Operation, Request] = {
-            operation: getattr(settings.operations, operation.value) for operation in Operation
-        }
         self._url = settings.url
-        self._endpoints = {
-            operation: settings.url.below(request.path or operation.value)
-            for operation, request in self._requests.items()
-        }
+        self._operations = _compile(settings)
 
-    def _ask(self, command: Command, http: HttpClient) -> Answer:
-        request = self._requests[command.operation]
-        if not request.enabled:
+    def _request(self, command: Command, http: HttpClient) -> Answer:
+        operation = self._operations.get(command.operation)
+        if operation is None:
             return Answer(Verdict.DENY, "switched_off", "this operation is switched off")
-        endpoint = self._endpoints[command.operation]
-        if request.path and "{" in request.path:
-            if {command.user, command.host} & {".", ".."}:
-                # Percent-encoded or not, servers take these for steps in the path.
-                return Answer(Verdict.DENY, "unsafe_name", "the name cannot be a path segment")
-            endpoint = self._url.below(
-                request.path.replace("{user}", quote(command.user, safe="")).replace(
-                    "{host}", quote(command.host, safe="")
-                )
+        values = values_of(command, http.request_id)
+        try:
+            request = operation.request.prepare(values)
+        except UnsafeValueError as error:
+            return Answer(Verdict.DENY, "unsafe_name", str(error))
+        url = self._base(values)
+        response = ResponseView(send(http, url, request))
+        answer = decide(operation.rules, response)
+        if answer.verdict is not Verdict.ALLOW:
+            return answer
+        if operation.owner and (denied := compare_owner(operation.owner, response, values)):
+            return denied
+        if operation.follow_up:
+            return Answer(
+                Verdict.ALLOW, answer.reason, operation.follow_up.run(http, url, values, response)
             )
-        fields = _fields(command, request)
-        if request.body == "query":
-            answer = http.request(request.method, endpoint.with_query(fields))
-        elif request.body == "form":
-            answer = http.request(request.method, endpoint, data=fields)
-        else:
-            answer = http.request(request.method, endpoint, json=fields)
-        return self._verdict(command.operation, answer, request.result)
+        return answer
 
-    auth = isuser = setpass = tryregister = removeuser = removeuser3 = certauth = _ask
+    auth = isuser = setpass = tryregister = removeuser = removeuser3 = certauth = _request
 
-    def _verdict(self, operation: Operation, answer: Response, result: str) -> Answer:
-        status = answer.status_code
-        if status in (200, 201):
-            return _said(answer.json(), result)
-        if status == 204:
-            return Answer(Verdict.ALLOW, "allowed")
-        if status == 401 and self._named:
-            raise UndecidedError(
-                "service_auth_refused",
-                "status 401: the service refuses this program, not the user; check service_auth",
-            )
-        if status in (401, 403) or status in _NO.get(operation, ()):
-            return Answer(Verdict.DENY, f"http_{status}")
-        raise answer.undecided()
+    def _base(self, values: Values) -> Endpoint:
+        url = self._url
+        return url if isinstance(url, Endpoint) else Endpoint.parse(url.render(values))
+
+
+def decide(rules: RuleSet, response: ResponseView) -> Answer:
+    """The answer that the rules give. Raises UndecidedError if no rule holds, or ``refused``."""
+    found = rules.first(response)
+    if found is None:
+        if response.status in (200, 201):
+            raise UndecidedError("not_an_answer", "no rule of allow or deny holds for the response")
+        raise response.undecided()
+    name, rule = found
+    if name == "refused":
+        raise UndecidedError(
+            "service_auth_refused",
+            f"status {response.status}: the service refuses this program, not the user; check "
+            "service_auth",
+        )
+    if name == "allow":
+        return Answer(Verdict.ALLOW, "allowed")
+    only_status = rule.field is None and rule.header is None and rule.text is None
+    return Answer(Verdict.DENY, f"http_{response.status}" if only_status else "denied")
+
+
+def default_rules(operation: Operation, *, has_service_auth: bool) -> dict[str, list[Rule]]:
+    """The rules of an operation that the configuration does not set.
+
+    A service that knows this program says 401 to the program; without ``service_auth`` it can only
+    mean the user.
+    """
+    success = {"status": [200, 201]}
+    no = [403, *_NO.get(operation, ())]
+    tables: dict[str, list[dict[str, Any]]] = {
+        "refused": [{"status": 401}] if has_service_auth else [],
+        "deny": [
+            {**success, "text": "false"},
+            {**success, "field": "result", "equals": False},
+            {"status": no if has_service_auth else [401, *no]},
+        ],
+        "allow": [
+            {**success, "text": "true"},
+            {**success, "field": "result", "equals": True},
+            {"status": 204},
+        ],
+    }
+    return {name: [Rule.model_validate(table) for table in rules] for name, rules in tables.items()}
 
 
 _NO: dict[Operation, tuple[int, ...]] = {
@@ -131,24 +215,66 @@ _NO: dict[Operation, tuple[int, ...]] = {
 """Statuses that are a no to one operation and no answer to another."""
 
 
-def _fields(command: Command, request: Request) -> dict[str, str]:
-    held = {"user": command.user, "host": command.host}
-    if command.operation.has_credential:
-        what = "certificate" if command.operation is Operation.CERTAUTH else "password"
-        held[what] = command.password
-    names: dict[Any, str] = request.fields
-    return {names.get(what, what): value for what, value in held.items() if names.get(what, what)}
+def _compile(settings: RestSettings) -> dict[Operation, _CompiledOperation]:
+    """The enabled operations. Raises ValueError that names the key."""
+    compiled = {}
+    for operation in Operation:
+        table: OperationTable = getattr(settings.operations, operation.value)
+        if not table.enabled:
+            continue
+        try:
+            compiled[operation] = _compile_operation(settings, operation, table)
+        except ValueError as error:
+            raise ValueError(f"operations.{operation.value}: {error}") from None
+    return compiled
 
 
-def _said(found: Any, result: str) -> Answer:
-    """The verdict of a JSON answer: true or false, alone or in the result field."""
-    if isinstance(found, dict):
-        for key in result.split("."):
-            found = found.get(key) if isinstance(found, dict) else None
-    if found is True:
-        return Answer(Verdict.ALLOW, "allowed")
-    if found is False:
-        return Answer(Verdict.DENY, "denied")
-    raise UndecidedError(
-        "not_an_answer", f"the JSON is neither true nor false, nor is its {result!r}"
+def _compile_operation(
+    settings: RestSettings, operation: Operation, table: OperationTable
+) -> _CompiledOperation:
+    request = RequestTemplate.compile(
+        table,
+        names_for(operation),
+        headers=settings.headers,
+        default_path=operation.value,
+        default_json=_default_json(operation),
     )
+    _check_headers(settings, table)
+    owner = table.owner or settings.owner
+    may_have_owner = operation in (Operation.AUTH, Operation.CERTAUTH)
+    if not request.identifies_user and not (owner and may_have_owner):
+        raise ValueError(
+            "the request does not say which user it is about; add {user} or {jid} to it"
+            + (", or owner, where the response names the user" * may_have_owner)
+        )
+    follow_up = FollowUp(table.after, operation, settings.headers) if table.after else None
+    return _CompiledOperation(request, _rules(settings, operation, table), owner, follow_up)
+
+
+def _default_json(operation: Operation) -> dict[str, str]:
+    credential = credential_name(operation)
+    return {name: f"{{{name}}}" for name in ("user", "host", credential) if name}
+
+
+def _check_headers(settings: RestSettings, table: OperationTable) -> None:
+    own = set(header_names([settings.headers, table.headers]))
+    auth = (
+        {name.decode().lower() for name, _ in settings.service_auth.headers()}
+        if settings.service_auth
+        else set()
+    )
+    if both := own & auth:
+        raise ValueError(f"headers.{', '.join(sorted(both))}: service_auth sends this header")
+
+
+def _rules(settings: RestSettings, operation: Operation, table: OperationTable) -> RuleSet:
+    defaults = default_rules(operation, has_service_auth=settings.service_auth is not None)
+
+    def rules(name: str) -> tuple[Rule, ...]:
+        for tables in (table, settings):
+            configured: list[Rule] | None = getattr(tables, name)
+            if configured is not None:
+                return tuple(configured)
+        return tuple(defaults[name])
+
+    return RuleSet(rules("refused"), rules("deny"), rules("allow"))

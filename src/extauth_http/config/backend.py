@@ -31,6 +31,10 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
                 found += value.endpoints()
         return found
 
+    def warnings(self) -> list[str]:
+        """What is allowed and yet dangerous, in a sentence each that begins with the key."""
+        return []
+
 
 def _of_its_kind(data: Any, info: ValidationInfo) -> Any:
     return info.context(data) if info.context else data

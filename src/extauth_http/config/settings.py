@@ -73,7 +73,12 @@ class Settings(Section):
 
     def warnings(self) -> list[str]:
         """What is allowed and yet dangerous, in a sentence each."""
-        return [
+        own = [
+            f"{where}.{warning}"
+            for where, backend in self.backends().items()
+            for warning in backend.warnings()
+        ]
+        return own + [
             f"{where}: credentials go to {endpoint} in clear text; use https to another machine"
             for where, backend in self.backends().items()
             for endpoint in backend.endpoints()

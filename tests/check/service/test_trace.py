@@ -63,7 +63,13 @@ def report_of(settings: dict[str, object], password: str) -> str:
 
 @pytest.mark.parametrize("answer", REFLECTING)
 @pytest.mark.parametrize(
-    "operations", [{}, {"auth": {"body": "form"}}, {"auth": {"body": "query"}}]
+    "operations",
+    [
+        {},
+        {"auth": {"form": {"user": "{user}", "password": "{password}"}}},
+        {"auth": {"query": {"user": "{user}", "password": "{password}"}}},
+        {"auth": {"headers": {"X-Secret": "{password}"}, "json": {"user": "{jid}"}}},
+    ],
 )
 def test_a_password_that_the_service_returns_is_not_shown(
     answer: bytes, operations: dict[str, object]

@@ -51,7 +51,7 @@ PATHS = {
     *("check_password", "user_exists", ".well-known", "openid-configuration"),
 }
 
-PUBLIC_SETTINGS = {"path", "result", "username_claim"}
+PUBLIC_SETTINGS = {"path", "username_claim"}
 """Settings whose value is a path or the name of a field."""
 
 QUOTING_REASONS = {"not_an_answer", "oauth_error", "discovery"}
@@ -152,6 +152,13 @@ def _public_words(section: BaseModel) -> Iterator[str]:
         elif isinstance(value, Endpoint):
             yield value.target.partition(b"?")[0].decode()
         elif isinstance(value, dict):
-            yield from (word for word in value.values() if isinstance(word, str))
+            # Names of fields. A value may be a secret: a constant header, for example.
+            yield from (str(key) for key in value)
+        elif isinstance(value, list):
+            for each in value:
+                if isinstance(each, BaseModel):
+                    yield from _public_words(each)
+        elif isinstance(value, tuple) and name == "field":
+            yield ".".join(map(str, value))
         elif isinstance(value, str) and name in PUBLIC_SETTINGS:
             yield value

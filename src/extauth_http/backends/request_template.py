@@ -1,0 +1,265 @@
+"""How one request is written: its tables in the configuration, and the compiled request.
+
+Every value is encoded for its place, so that nothing that a user types can leave it:
+
+========  ====================================================================
+path      percent-encoded; a value never becomes a second path segment
+query     ``application/x-www-form-urlencoded``, one pair for each key
+form      the same, in the body
+json      a JSON string; numbers, booleans, tables and arrays are sent as they are
+headers   as it is; a value that a header cannot hold is refused
+========  ====================================================================
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, unquote
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from extauth_http.backends.placeholders import USER_NAMES, Template, Values
+from extauth_http.config.endpoint import Endpoint
+from extauth_http.config.section import Section
+from extauth_http.http.client import HttpClient
+from extauth_http.http.response import Response
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+RESERVED_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "cache-control",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "x-request-id",
+    }
+)
+"""Headers that the program sets itself, in lower case."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
+_STEPS = re.compile(r"[/\\]")
+
+
+class UnsafeValueError(ValueError):
+    """A value that its place cannot hold: the request must not be sent."""
+
+
+def _header_table(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError('expected a table of headers, such as { X-Realm = "example" }')
+    for name, text in value.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a header")
+        if name.lower() in RESERVED_HEADERS:
+            raise ValueError(f"{name}: extauth-http sets this header itself; remove it")
+        if not isinstance(text, str):
+            raise ValueError(f"{name}: expected a text")
+    names = [name.lower() for name in value]
+    if len(set(names)) != len(names):
+        raise ValueError("a header is set twice; names are compared without case")
+    return value
+
+
+def _text_table(value: object) -> object:
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise ValueError('expected a table of texts, such as { login = "{user}" }')
+    return value
+
+
+HeaderTable = Annotated[dict[str, str], BeforeValidator(_header_table)]
+TextTable = Annotated[dict[str, str], BeforeValidator(_text_table)]
+
+
+class RequestTable(Section):
+    """The keys of one request. ``form`` and ``json`` exclude each other."""
+
+    method: Method = "POST"
+    path: str | None = None
+    """Below ``url``, percent-encoded, with placeholders; ``""`` is the URL itself."""
+    headers: HeaderTable | None = Field(default=None, repr=False)
+    query: TextTable | None = Field(default=None, repr=False)
+    form: TextTable | None = Field(default=None, repr=False)
+    json_: Any = Field(default=None, alias="json", repr=False)
+
+    @model_validator(mode="after")
+    def _has_one_body(self) -> Self:
+        if self.form is not None and self.json_ is not None:
+            raise ValueError("expected form or json, not both")
+        if self.method == "GET" and (self.form is not None or self.json_ is not None):
+            raise ValueError("a GET request has no body: expected query instead of form or json")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """One request for one command. ``path`` is None if the request goes to the URL itself."""
+
+    method: str
+    path: str | None
+    headers: tuple[tuple[str, str], ...]
+    query: tuple[tuple[str, str], ...]
+    form: tuple[tuple[str, str], ...] | None
+    json: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTemplate:
+    """A compiled request."""
+
+    method: str
+    path: Template | None
+    headers: tuple[tuple[str, Template], ...]
+    query: tuple[tuple[str, Template], ...]
+    form: tuple[tuple[str, Template], ...] | None
+    json: Callable[[Values], Any] | None
+    names: frozenset[str]
+    """Every placeholder that the request contains."""
+
+    @classmethod
+    def compile(
+        cls,
+        table: RequestTable,
+        known: Sequence[str],
+        *,
+        headers: Mapping[str, str],
+        default_path: str,
+        default_json: Mapping[str, str] | None,
+        answer: bool = False,
+    ) -> "RequestTemplate":
+        """``headers`` are those of the backend; the table's own replace them by name.
+
+        ``default_path`` and ``default_json`` are used for what the table does not set. Raises
+        ValueError that names the key.
+        """
+        compiler = _Compiler(tuple(known), answer)
+        own = {name.lower() for name in table.headers or {}}
+        inherited = {name: text for name, text in headers.items() if name.lower() not in own}
+        has_place = (table.query, table.form, table.json_) != (None, None, None)
+        json: Any = table.json_
+        if not has_place and default_json is not None and table.method != "GET":
+            json = dict(default_json)
+        path = default_path if table.path is None else table.path
+        return cls(
+            method=table.method,
+            path=compiler.path(path) if path else None,
+            headers=compiler.pairs("headers", {**inherited, **(table.headers or {})}),
+            query=compiler.pairs("query", table.query or {}),
+            form=None if table.form is None else compiler.pairs("form", table.form),
+            json=None if json is None else compiler.json(json),
+            names=frozenset(compiler.names),
+        )
+
+    @property
+    def identifies_user(self) -> bool:
+        """Whether the request says which user it is about."""
+        return bool(USER_NAMES & self.names)
+
+    def prepare(self, values: Values) -> PreparedRequest:
+        """The request for some values. Raises UnsafeValueError for a value that does not fit."""
+        return PreparedRequest(
+            self.method,
+            _safe_path(self.path, values) if self.path else None,
+            tuple((name, _safe_header(template, values)) for name, template in self.headers),
+            tuple((name, template.render(values)) for name, template in self.query),
+            None
+            if self.form is None
+            else tuple((name, template.render(values)) for name, template in self.form),
+            self.json(values) if self.json else None,
+        )
+
+
+def send(http: HttpClient, url: Endpoint, request: PreparedRequest) -> Response:
+    """Sends a request. Raises UndecidedError if there is no whole response in time."""
+    return http.request(
+        request.method,
+        url if request.path is None else url.below(request.path),
+        json=request.json,
+        data=None if request.form is None else dict(request.form),
+        params=dict(request.query),
+        headers=request.headers,
+    )
+
+
+class _Compiler:
+    """Compiles the parts of one request and collects the placeholders that they contain."""
+
+    def __init__(self, known: tuple[str, ...], answer: bool) -> None:
+        self._known = known
+        self._answer = answer
+        self.names: set[str] = set()
+
+    def text(self, key: str, text: str) -> Template:
+        try:
+            template = Template.parse(text, self._known, answer=self._answer)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+        self.names.update(template.names)
+        return template
+
+    def path(self, text: str) -> Template:
+        template = self.text("path", text)
+        if not all(_PATH.fullmatch(literal) for literal in template.literals):
+            raise ValueError(
+                "path: expected a percent-encoded path without query, such as login/{user}"
+            )
+        if {".", ".."} & {segment for each in template.literals for segment in each.split("/")}:
+            raise ValueError("path: expected no segment . or ..")
+        if {"password", "certificate"} & set(template.names):
+            raise ValueError("path: a credential in a path is written to the logs of web servers")
+        return template
+
+    def pairs(self, key: str, table: Mapping[str, str]) -> tuple[tuple[str, Template], ...]:
+        return tuple((name, self.text(f"{key}.{name}", text)) for name, text in table.items())
+
+    def json(self, value: Any, key: str = "json") -> Callable[[Values], Any]:
+        if isinstance(value, str):
+            template = self.text(key, value)
+            return _constant(template.literals[0]) if template.is_constant else template.render
+        if isinstance(value, dict):
+            members = [(name, self.json(each, f"{key}.{name}")) for name, each in value.items()]
+            return lambda values: {name: each(values) for name, each in members}
+        if isinstance(value, list):
+            items = [self.json(each, f"{key}.{at}") for at, each in enumerate(value)]
+            return lambda values: [each(values) for each in items]
+        if value is None or isinstance(value, bool | int | float):
+            return _constant(value)
+        raise ValueError(f"{key}: expected a text, a number, true, false, a table or an array")
+
+
+def _constant(value: Any) -> Callable[[Values], Any]:
+    return lambda _: value
+
+
+def _safe_path(template: Template, values: Values) -> str:
+    for name in template.names:
+        # Some servers decode %2F and %5C before they look for "." and "..".
+        if {".", ".."} & set(_STEPS.split(values[name])):
+            raise UnsafeValueError(f"{name} cannot be part of a path")
+    path = template.render(values, _percent_encode)
+    if {".", ".."} & {unquote(segment) for segment in path.split("/")}:
+        raise UnsafeValueError("the path would contain . or .. as a segment")
+    return path
+
+
+def _percent_encode(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _safe_header(template: Template, values: Values) -> str:
+    value = template.render(values)
+    if template.names and (not _HEADER_VALUE.fullmatch(value) or value != value.strip(" \t")):
+        raise UnsafeValueError("a value cannot be part of a header")
+    return value
+
+
+def header_names(tables: Iterable[Mapping[str, str] | None]) -> Iterator[str]:
+    """The names of headers in some tables, in lower case."""
+    for table in tables:
+        yield from (name.lower() for name in table or {})

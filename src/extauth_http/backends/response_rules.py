@@ -1,0 +1,230 @@
+"""Rules that say which responses are a yes, a no, or a refusal of this program.
+
+A rule holds if all of its conditions hold::
+
+    allow = [ { status = 200, field = "results.code", equals = 200 } ]
+
+Values are compared strictly: ``1`` is neither ``true`` nor ``"1"``. A response body that is not
+JSON, or that two readers could read differently, has no fields.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from extauth_http.config.section import Section
+from extauth_http.protocol.verdict import UndecidedError
+
+if TYPE_CHECKING:
+    from extauth_http.http.response import Response
+
+MISSING = object()
+"""What ``find`` returns for a field that is not there."""
+
+_CLASS = re.compile(r"[1-5]xx")
+_CLASSES = ("2xx", "3xx", "4xx", "5xx")
+
+
+class ResponseView:
+    """What rules read of a response. The body is parsed once, and only if a rule reads it."""
+
+    def __init__(self, response: "Response") -> None:
+        self.status = response.status_code
+        self._response = response
+
+    @cached_property
+    def document(self) -> Any:
+        """The JSON body; MISSING if the body is not JSON."""
+        try:
+            return self._response.json()
+        except UndecidedError:
+            return MISSING
+
+    @cached_property
+    def text(self) -> str | None:
+        """The whole body without white space around it; None if it is not UTF-8."""
+        try:
+            return self._response.content.decode().strip(" \t\r\n")
+        except UnicodeDecodeError:
+            return None
+
+    def header(self, name: str) -> str:
+        """A header's value; empty if the header is missing."""
+        return self._response.headers.get(name, "")
+
+    def undecided(self) -> UndecidedError:
+        """The error for a status that is neither a yes nor a no."""
+        return self._response.undecided()
+
+
+def _statuses(value: object) -> object:
+    values = value if isinstance(value, list) else [value]
+    for each in values:
+        number = isinstance(each, int) and not isinstance(each, bool) and 100 <= each <= 599
+        if not number and not (isinstance(each, str) and _CLASS.fullmatch(each)):
+            raise ValueError('expected a status such as 200, a class such as "2xx", or a list')
+    if not values:
+        raise ValueError("expected at least one status")
+    return tuple(values)
+
+
+def _path(value: object) -> object:
+    """``results.code`` → ``("results", "code")``; a list is taken as it is."""
+    if isinstance(value, str):
+        value = value.split(".")
+    if not isinstance(value, list) or not value or not all(_is_name(each) for each in value):
+        raise ValueError('expected a field such as "results.code", or a list of names and indexes')
+    return tuple(value)
+
+
+def _is_name(part: object) -> bool:
+    is_index = isinstance(part, int) and not isinstance(part, bool) and part >= 0
+    return is_index or (isinstance(part, str) and bool(part))
+
+
+def _texts(value: object) -> object:
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(isinstance(each, str) for each in values):
+        raise ValueError("expected a text, or a list of texts")
+    return tuple(values)
+
+
+Statuses = Annotated[tuple[int | str, ...], BeforeValidator(_statuses)]
+FieldPath = Annotated[tuple[str | int, ...], BeforeValidator(_path)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+class Rule(Section):
+    """One rule. Each key that is set is a condition."""
+
+    status: Statuses | None = None
+    """A number, a class such as ``"2xx"``, or a list of both."""
+    field: FieldPath | None = None
+    """A field of the JSON body: ``"results.code"``; a number is an index into an array."""
+    header: str | None = None
+    """A header of the response."""
+    equals: Any = None
+    """What ``field`` or ``header`` must be: a value, or a list of values."""
+    present: Literal[True] | None = None
+    """``true``: ``field`` or ``header`` must be there, whatever its value; not ``null``."""
+    text: Texts | None = None
+    """What the whole body must be, without white space around it: a text, or a list of texts."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("expected at least one condition: status, field, header or text")
+        if self.field is not None and self.header is not None:
+            raise ValueError("expected field or header, not both; write two rules for either")
+        reads = self.field is not None or self.header is not None
+        has_equals = "equals" in self.model_fields_set
+        if reads and has_equals == (self.present is True):
+            raise ValueError("expected equals = VALUE or present = true beside field or header")
+        if not reads and (has_equals or self.present):
+            raise ValueError("expected field or header beside equals or present")
+        if (
+            self.header is not None
+            and has_equals
+            and not all(isinstance(each, str) for each in _alternatives(self.equals))
+        ):
+            raise ValueError("equals: expected a text, because a header is a text")
+        if has_equals and not all(
+            isinstance(each, str | int | float | bool) for each in _alternatives(self.equals)
+        ):
+            raise ValueError("equals: expected a text, a number, true, false, or a list of these")
+        if self.equals == []:
+            raise ValueError("equals: expected at least one value")
+        return self
+
+    @property
+    def is_always_true(self) -> bool:
+        """Whether every response fulfils it."""
+        only_status = self.field is None and self.header is None and self.text is None
+        return only_status and set(_CLASSES) <= {*map(str, self.status or ())}
+
+    def failure(self, response: ResponseView) -> str:
+        """Empty if the rule holds, else the first condition that does not, for the operator.
+
+        A value of the response is not in the text: it may be a credential.
+        """
+        if self.status is not None and not status_matches(self.status, response.status):
+            return f"status is {response.status}"
+        if self.field is not None:
+            name = ".".join(map(str, self.field))
+            found = find(response.document, self.field)
+            if found is MISSING:
+                return f"field {name} is missing"
+            if found is None and self.present:
+                return f"field {name} is null"
+            if not self.present and not _is_one_of(found, self.equals):
+                return f"field {name} is another value"
+        if self.header is not None:
+            value = response.header(self.header)
+            if not value:
+                return f"header {self.header} is missing"
+            if not self.present and not _is_one_of(value, self.equals):
+                return f"header {self.header} is another value"
+        if self.text is not None and response.text not in self.text:
+            return "the body is another text"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The rules of one operation, in the order in which they are asked."""
+
+    refused: tuple[Rule, ...]
+    """The service refuses this program: UNDECIDED."""
+    deny: tuple[Rule, ...]
+    allow: tuple[Rule, ...]
+
+    def first(self, response: ResponseView) -> tuple[str, Rule] | None:
+        """The name of the list and the rule that decides; None if no rule holds."""
+        for name, rules in self.lists():
+            for rule in rules:
+                if not rule.failure(response):
+                    return name, rule
+        return None
+
+    def lists(self) -> Iterator[tuple[str, Sequence[Rule]]]:
+        yield "refused", self.refused
+        yield "deny", self.deny
+        yield "allow", self.allow
+
+
+def status_matches(statuses: Sequence[int | str], status: int) -> bool:
+    """Whether a status is one of some numbers and classes."""
+    return status in statuses or f"{status // 100}xx" in statuses
+
+
+def find(document: Any, path: Sequence[str | int]) -> Any:
+    """The value at a path in a JSON document, or MISSING."""
+    for part in path:
+        if isinstance(document, dict):
+            document = document.get(str(part), MISSING)
+        elif isinstance(document, list) and str(part).isdecimal() and int(part) < len(document):
+            document = document[int(part)]
+        else:
+            return MISSING
+    return document
+
+
+def strictly_equal(one: Any, other: Any) -> bool:
+    """Equality in which ``True`` is not ``1`` and ``1`` is not ``"1"``."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other
+    return type(one) is type(other) and bool(one == other)
+
+
+def _is_one_of(found: Any, expected: Any) -> bool:
+    return any(strictly_equal(found, each) for each in _alternatives(expected))
+
+
+def _alternatives(expected: Any) -> list[Any]:
+    return expected if isinstance(expected, list) else [expected]
