@@ -91,7 +91,7 @@ def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
         (f"{REST}[backend.service_auth]\nkind = 'bearer'", "service_auth.token: required key"),
         (f"{REST}[backend.tls]\nca_file = '/nowhere'", "ca_file: cannot use /nowhere: No such"),
         (f"{REST}[backend.tls]\nclient_key = '/x'", "expected client_cert beside client_key"),
-        (f"{REST}[backend.operations.auth]\nmethod = 'GET'", 'the request does not say which user'),
+        (f"{REST}[backend.operations.auth]\nmethod = 'GET'", "the request does not say which user"),
         (f"{REST}[backend.operations.auth]\npath = '/x?a'", "auth: path: expected a percent-enc"),
         ('[hosts."b.example"]', 'hosts."b.example".backend: required key is missing'),
         (f"log = 'x'\n{REST}", "log: expected a table"),
