@@ -101,3 +101,16 @@ def test_a_service_that_requires_a_client_certificate_is_undecided_without_one(
         assert "backend-undecided" in bad(found)
         found = found_of(service.url, ALICE, tls={**tls, "client_cert": str(some.client_file)})
         assert not bad(found)
+
+
+def test_a_nested_backend_is_checked_with_its_own_authority(some: Certificates) -> None:
+    with Service(only_alice, tls=some.good) as tokens, Service(only_alice, tls=some.good) as users:
+        trusted = {"ca_file": str(some.ca_file)}
+        isuser = {"kind": "rest", "url": users.url}
+        backend = {"kind": "userinfo", "url": tokens.url, "tls": trusted, "isuser": isuser}
+        found = list(probe.findings(settings_of(backend=backend), [], None))
+        assert one(found, "backend-certificate-unknown").line.startswith("[backend.isuser.tls]\n")
+        assert "backend-certificate" in ids(found)
+        backend["isuser"] = {**isuser, "tls": trusted}
+        found = list(probe.findings(settings_of(backend=backend), [], None))
+        assert "backend-certificate-unknown" not in ids(found)

@@ -142,3 +142,20 @@ def test_a_backend_that_cannot_be_created_is_broken_without_its_message(
         monkeypatch.setattr(probe, "_Probe", fail)
         found = found_of(service.url)
     assert one(found, "backend-fails").found.endswith("ValueError")
+
+
+def test_the_service_of_a_nested_backend_is_probed_and_traced() -> None:
+    nobody = answering(http(404, "{}", "Content-Type: application/json"))
+    with Service(answering(http(401))) as tokens, Service(nobody) as users:
+        isuser = {"kind": "rest", "url": users.url}
+        backend = {"kind": "userinfo", "url": tokens.url, "isuser": isuser}
+        found = list(probe.findings(settings_of(backend=backend), [], ALICE))
+        assert {each.target for each in users.requests} == {"/x/isuser"}
+    assert sum(each.id == "backend-connects" for each in found) == 2
+    assert "says no to isuser" in one(found, "backend-knows-nobody").found
+    refused = next(
+        each for each in found if each.id == "backend-user-refused" and "isuser" in each.found
+    )
+    sent = '{"user": "alice", "host": "example.org"}'
+    assert f"request: POST {users.url}/isuser {sent}" in refused.details
+    assert "response: 404 application/json: {}" in refused.details

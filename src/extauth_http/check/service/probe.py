@@ -53,12 +53,32 @@ def findings(settings: Settings, hosts: list[str], login: Login | None) -> Itera
 
 def _origins(settings: Settings) -> Iterator[tuple[Origin, BackendSettings, str]]:
     """Each origin once, with its backend and the name of the backend's table in TOML."""
-    tables = {f"hosts.{host}.backend": f'hosts."{host}".backend' for host in settings.hosts}
     seen: set[Origin] = set()
-    for place, backend in settings.backends().items():
-        for origin in sorted({endpoint.origin for endpoint in backend.endpoints()} - seen):
+    for table, backend in _tables(settings):
+        nested = {each for inner in _nested(backend).values() for each in inner.endpoints()}
+        own = {each.origin for each in backend.endpoints() if each not in nested}
+        for origin in sorted(own - seen):
             seen.add(origin)
-            yield origin, backend, tables.get(place, place)
+            yield origin, backend, table
+
+
+def _tables(settings: Settings) -> Iterator[tuple[str, BackendSettings]]:
+    names = {f"hosts.{host}.backend": f'hosts."{host}".backend' for host in settings.hosts}
+    for place, backend in settings.backends().items():
+        yield from _with_nested_tables(names.get(place, place), backend)
+
+
+def _with_nested_tables(
+    table: str, backend: BackendSettings
+) -> Iterator[tuple[str, BackendSettings]]:
+    yield table, backend
+    for key, inner in _nested(backend).items():
+        yield from _with_nested_tables(f"{table}.{key}", inner)
+
+
+def _nested(backend: BackendSettings) -> dict[str, BackendSettings]:
+    """Backend tables in a backend table, such as ``isuser`` of a token service."""
+    return {key: value for key, value in backend if isinstance(value, BackendSettings)}
 
 
 class _Probe:
