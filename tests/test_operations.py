@@ -1,53 +1,49 @@
-"""``docs/operations.md`` lists each word that the log can hold, and no other."""
+"""``docs/operations.md`` lists each event and reason that the program logs, and no other."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from extauth_http.program.decider import _REASONS
+from tests.logged_words import LEVELS, Sink, logged_words
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
+SOURCES = {str(file.relative_to(ROOT)): file.read_text() for file in (ROOT / "src").rglob("*.py")}
+UNDECIDED = {Sink("UndecidedError", 0, "reason"), Sink("RequestFailedError", 0, "reason")}
+DENIED = {Sink("MalformedPacketError", 0, "reason")}
+REASONS = {*UNDECIDED, *DENIED, Sink("Answer", 1, "reason")}
+EVENTS = {Sink("event", 1, "name")}
+LOGGERS = {name: text for name, text in SOURCES.items() if "structlog" in text}
+"""The files that pass events to structlog themselves."""
 
-REASONS = {
-    "UndecidedError": 0,
-    "RequestFailedError": 0,
-    "MalformedPacketError": 0,
-    "Answer": 1,
-    "_no": 0,
-}
-EVENTS = {"event": 1, "warn": 0, "_warn": 0}
-"""Which argument is the word, by what is called."""
-
-
-def words(where: dict[str, int]) -> Iterator[str]:
-    """The words that such calls have, all over the source; a status stands for all of them."""
-    for file in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if len(node.args) > where.get(name, len(node.args)):
-                match node.args[where[name]]:
-                    case ast.Constant(value=str(word)):
-                        yield "http_…" if word.startswith("http_") else word
-                    case ast.JoinedStr(values=[ast.Constant(value=str(start)), *_]):
-                        yield f"{start}…"
+STRUCTLOG_EVENTS = {Sink(level, 0, "event") for level in LEVELS}
 
 
-def test_each_reason_is_listed_with_what_it_means() -> None:
-    reasons = {*words(REASONS), *_REASONS.values()}
-    assert {"http_…", "deadline", "not_utf8", "unsupported"} <= reasons
-    _, _, after = DOCUMENT.partition("## Reasons\n")
-    tables, _, _ = after.partition("\n## ")
+def listed(heading: str, end: str) -> list[str]:
+    """The words in the first column of the tables between two headings."""
+    _, found, after = DOCUMENT.partition(f"\n{heading}\n")
+    assert found, heading
+    tables, _, _ = after.partition(end)
     rows = [line.split(" | ")[0] for line in tables.splitlines() if line.startswith("| `")]
-    listed = {word for row in rows for word in re.findall("`([^`]+)`", row)}
-    assert reasons == listed
+    return [word for row in rows for word in re.findall("`([^`]+)`", row)]
 
 
-def test_each_event_is_listed() -> None:
-    events = set(words(EVENTS))
-    assert {"input_cut_off", "accept_failed"} <= events
-    beginning, _, _ = DOCUMENT.partition("## Reasons\n")
-    assert {event for event in events if f"`{event}`" not in beginning} == set()
+def test_the_page_lists_each_reason_that_the_source_has() -> None:
+    reasons = logged_words(SOURCES, REASONS)
+    assert {"http_…", "deadline", "not_utf8", "unsupported", "undecided", "expired"} <= reasons
+    assert set(listed("## Reasons", "\n## ")) == reasons
+
+
+def test_a_reason_is_listed_under_its_verdict() -> None:
+    undecided = logged_words(SOURCES, UNDECIDED)
+    assert "http_…" in undecided
+    assert undecided <= set(listed("### UNDECIDED", "\n## "))
+    denied = logged_words(SOURCES, DENIED) | {"http_…"}
+    assert denied <= set(listed("### DENY", "\n### "))
+
+
+def test_the_page_lists_each_event_that_the_source_has() -> None:
+    events = logged_words(SOURCES, EVENTS) | logged_words(LOGGERS, STRUCTLOG_EVENTS)
+    assert {"answer", "config_loaded", "config_warning", "input_cut_off", "not_counted"} <= events
+    words = listed("## Events", "\n## ")
+    assert set(words) == events
+    assert len(words) == len(events)
