@@ -1,107 +1,34 @@
-"""What bytes of a service are an answer, wherever the reads happen to cut them."""
+"""One connection: its addresses, the end of a response, and how it acknowledges segments."""
 
+import contextlib
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
-from extauth_http.config.backend import BackendSettings
-from extauth_http.config.tls import Tls
-from extauth_http.http.client import HttpClientFactory
 from extauth_http.http.connection import Connection, NoResponseError
-from extauth_http.http.pool import ConnectionPool
-from extauth_http.http.response import Response
-from extauth_http.http.response_parser import MAX_BODY, ResponseParser
-from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import UndecidedError
-from tests.integration.service import YES, Request, Service
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-LENGTH = HEAD + b"Content-Length: 4\r\n\r\ntrue"
-CHUNKS = (
-    HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\ntr\r\n2;x=y\r\nue\r\n0\r\nX-Late: 1\r\n\r\n"
-)
-INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + LENGTH
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def taken_in(*pieces: bytes, head_only: bool = False) -> ResponseParser:
-    answer = ResponseParser(head_only)
-    for piece in pieces:
-        answer.feed(piece)
-    answer.release()
-    return answer
-
-
-@pytest.mark.parametrize("data", [LENGTH, CHUNKS, INTERIM], ids=["length", "chunks", "interim"])
-def test_an_answer_is_the_same_wherever_it_is_cut(data: bytes) -> None:
-    for cut in range(1, len(data)):
-        answer = taken_in(data[:cut], data[cut:])
-        assert (answer.status, answer.body(), answer.is_complete) == (200, b"true", True)
-        assert answer.headers[0] == (b"content-type", b"application/json")
-        assert {name for name, _ in answer.headers}.isdisjoint({b"link", b"x-late"})
-        assert answer.allows_reuse
-        assert not taken_in(data[:cut]).is_complete
+@contextlib.contextmanager
+def accepted() -> Iterator[tuple[Connection, socket.socket]]:
+    """A connection and the socket at its other end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = Connection(time.monotonic() + 10)
+        connection.connect("127.0.0.1", listener.getsockname()[1])
+        other_end, _ = listener.accept()
+        with other_end, contextlib.closing(connection):
+            yield connection, other_end
 
 
 @pytest.mark.parametrize(
-    ("data", "kept"),
-    [
-        (LENGTH, True),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", True),
-        (LENGTH.replace(b"200 OK\r\n", b"200 OK\r\nConnection: Close\r\n"), False),
-        (LENGTH.replace(b"1.1", b"1.0"), False),
-        (LENGTH + b"\r\n" + LENGTH, False),
-        (LENGTH + b"HTTP/1.1 200 OK\r\n", False),
-        (LENGTH + b"rubbish", False),
-    ],
-)
-def test_a_connection_is_kept_only_after_one_answer_and_nothing_more(
-    data: bytes, kept: bool
-) -> None:
-    answer = taken_in(data)
-    assert (answer.is_complete, answer.allows_reuse) == (True, kept)
-    assert answer.body() in (b"true", b"")
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "bad_http"),
-        (b"HTTP/9.9 200 OK\r\n\r\n", "bad_http"),
-        (b"HTTP/1.1 2000 OK\r\n\r\n", "bad_http"),
-        (HEAD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\ntrue", "bad_http"),
-        (HEAD + b"Content-Length: -1\r\n\r\n", "bad_http"),
-        (
-            HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntrue\r\n",
-            "bad_http",
-        ),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\ntrue\r\n", "bad_http"),
-        (HEAD + b"No colon\r\n\r\n", "bad_http"),
-        (HEAD + b"X: y\r\n folded\r\n\x00: z\r\n\r\n", "bad_http"),
-        (HEAD + b"Content-Length: 999999\r\n\r\n" + b"x" * (MAX_BODY + 1), "too_large"),
-        (HEAD + b"X: " + b"x" * (2 * MAX_BODY), "too_large"),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000, "too_large"),
-    ],
-)
-def test_what_is_no_bounded_http_is_no_answer(data: bytes, reason: str) -> None:
-    with pytest.raises(UndecidedError) as undecided:
-        taken_in(data)
-    assert undecided.value.reason == reason
-
-
-def test_an_answer_to_head_has_no_body_whatever_it_says() -> None:
-    answer = taken_in(HEAD + b"Content-Length: 4\r\n\r\n", head_only=True)
-    assert (answer.is_complete, answer.body(), answer.allows_reuse) == (True, b"", False)
-
-
-@pytest.fixture
-def served() -> "socket.socket":
-    return socket.create_server(("127.0.0.1", 0))
-
-
-@pytest.mark.parametrize(
-    ("said", "becomes"),
+    ("sent", "outcome"),
     [
         (HEAD + b"\r\ntrue", b"true"),
         (HEAD + b"Content-Length: 9\r\n\r\ntrue", "connection_lost"),
@@ -110,102 +37,93 @@ def served() -> "socket.socket":
         (b"", NoResponseError),
     ],
 )
-def test_where_the_connection_ends_decides_what_was_said(
-    served: socket.socket, said: bytes, becomes: object
+def test_the_end_of_the_connection_ends_a_body_without_a_length_and_nothing_else(
+    sent: bytes, outcome: object
 ) -> None:
-    def serve() -> None:
-        connection, _ = served.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(said)
+    with accepted() as (connection, other_end):
 
-    service = threading.Thread(target=serve)
-    service.start()
-    line = Connection(time.monotonic() + 10)
-    line.connect("127.0.0.1", served.getsockname()[1])
-    try:
-        heard: object = line.send(b"GET / HTTP/1.1\r\n\r\n").body()
-    except UndecidedError as undecided:
-        heard = undecided.reason
-    except NoResponseError as unanswered:
-        heard = type(unanswered)
-    assert heard == becomes
-    assert not line.is_reusable
-    line.close()
-    service.join()
-    served.close()
+        def serve() -> None:
+            other_end.recv(65536)
+            other_end.sendall(sent)
+            other_end.shutdown(socket.SHUT_RDWR)
+
+        service = threading.Thread(target=serve)
+        service.start()
+        try:
+            found: object = connection.send(REQUEST).body()
+        except UndecidedError as undecided:
+            found = undecided.reason
+        except NoResponseError as error:
+            found = type(error)
+        service.join()
+        assert found == outcome
+        assert not connection.is_reusable
 
 
-def test_an_address_of_a_kind_that_the_machine_has_not_is_passed_over(
+def test_an_address_that_cannot_be_used_does_not_hide_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A machine without IPv6 may still find such an address for a name."""
+    """The lookup of a name may find an IPv6 address on a machine without IPv6."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         unknown = (socket.AF_IPX, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
         known = socket.getaddrinfo("127.0.0.1", port, type=socket.SOCK_STREAM)
         found: list[object] = [unknown, *known]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        line = Connection(time.monotonic() + 10)
-        line.connect("both.example", port)
-        line.close()
+        connection = Connection(time.monotonic() + 10)
+        connection.connect("both.example", port)
+        connection.close()
         found[:] = [unknown]
         with pytest.raises(UndecidedError) as raised:
-            line.connect("one.example", port)
+            connection.connect("one.example", port)
         assert raised.value.reason == "connect_failed"
 
 
-def test_an_answer_shows_its_status_alone() -> None:
-    """What a token endpoint answers with is a credential."""
-    answer = Response(200, [(b"x-token", b"hunter2")], b'{"access_token": "hunter2"}')
-    assert repr(answer) == "Response(status_code=200)"
+class RecordingSocket:
+    """A socket that keeps a list of the calls that matter for acknowledgements."""
+
+    def __init__(self, wrapped: socket.socket, calls: list[str]) -> None:
+        self._wrapped = wrapped
+        self._calls = calls
+
+    def send(self, data: bytes) -> int:
+        self._calls.append("send")
+        return self._wrapped.send(data)
+
+    def recv(self, size: int) -> bytes:
+        data = self._wrapped.recv(size)
+        self._calls.append(f"recv {len(data)}")
+        return data
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        if (level, option, value) == (socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1):
+            self._calls.append("quickack")
+        self._wrapped.setsockopt(level, option, value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
 
 
-@pytest.mark.parametrize(
-    ("kind", "told"),
-    [
-        (b"text/html; charset=utf-8", "text/html; charset=utf-8"),
-        (b"", "no content type"),
-        (b"x" * 100_000, "unreadable content type"),
-        (b"text/\x9b31m", "unreadable content type"),
-        (b"text/\x85html", "unreadable content type"),
-    ],
-)
-def test_of_a_content_type_the_log_gets_a_short_line(kind: bytes, told: str) -> None:
-    with pytest.raises(UndecidedError) as caught:
-        Response(200, [(b"content-type", kind)], b"<html>").json()
-    assert caught.value.detail == f"status 200, body is not JSON ({told})"
+def test_each_segment_of_a_response_is_acknowledged_at_once() -> None:
+    """The option is set again after each send and each read: Linux resets it."""
+    head, body = HEAD + b"Content-Length: 4\r\n\r\n", b"true"
+    calls: list[str] = []
+    with accepted() as (connection, other_end):
+        wrapped = cast(socket.socket, connection._socket)
+        connection._socket = cast(socket.socket, RecordingSocket(wrapped, calls))
 
+        def serve() -> None:
+            for number in range(1, 3):
+                other_end.recv(65536)
+                other_end.sendall(head)
+                while calls.count(f"recv {len(head)}") < number:
+                    time.sleep(0.001)
+                other_end.sendall(body)
 
-def test_connections_of_a_busy_moment_are_closed_though_one_of_them_is_used_on() -> None:
-    together = threading.Barrier(3)
-
-    def behave(request: Request, connection: socket.socket) -> None:
-        if request.target.endswith("/together"):
-            together.wait(10)
-        connection.sendall(YES)
-
-    with Service(behave) as service:
-        pool = ConnectionPool(Tls())
-        http = HttpClientFactory(BackendSettings(kind="rest"), lambda _: pool)
-
-        def ask(path: str) -> None:
-            command = Command(Operation.ISUSER, "alice", "example.org")
-            exchange = http.for_command(command, time.monotonic() + 10, "a-request")
-            assert exchange.get(service.url + path).status_code == 200
-
-        asking = [threading.Thread(target=ask, args=("/together",)) for _ in range(3)]
-        for each in asking:
-            each.start()
-        for each in asking:
-            each.join()
-        (idle,) = pool._idle.values()
-        assert len(idle) == 3
-        *unused, used = idle
-        for line in unused:
-            line._idle_until = 0.0
-        for _ in range(3):
-            ask("/alone")
-        assert list(idle) == [used]
-        assert {request.connection for request in service.requests} == {0, 1, 2}
-        http.close()
+        service = threading.Thread(target=serve)
+        service.start()
+        for _ in range(2):
+            assert connection.send(REQUEST).body() == body
+        service.join()
+    once = ["send", "quickack", f"recv {len(head)}", "quickack", f"recv {len(body)}"]
+    assert calls == [*once, *once]

@@ -4,6 +4,7 @@
 sockets and of TLS to reasons. No other file does.
 """
 
+import contextlib
 import errno
 import select
 import socket
@@ -101,6 +102,7 @@ class Connection:
         try:
             self._write(request)
             while not response.is_complete:
+                self._acknowledge_at_once()
                 data = self._read()
                 if data:
                     self._has_received = True
@@ -151,6 +153,14 @@ class Connection:
             raise _deadline("sending the request", Step.SEND) from None
         except OSError:
             pass  # The service may have sent a response before it closed the connection.
+
+    def _acknowledge_at_once(self) -> None:
+        """Some services send headers and body in two segments and leave Nagle's algorithm on (JDK
+        HttpServer, Python http.server). The second segment then waits until the first one is
+        acknowledged, and Linux delays acknowledgements by 40 ms. It resets this option with each
+        segment (tcp(7)), so it is set before each read."""
+        with contextlib.suppress(OSError):
+            self._connected_socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _read(self) -> bytes:
         connection = self._connected_socket()
