@@ -12,7 +12,8 @@ import pytest
 from extauth_http.backends.registry import load
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCE = ROOT / "src" / "extauth_http"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGURATIONS = [
     pytest.param(block, id=f"{page.name}-{number}")
     for page in PAGES
@@ -45,6 +46,31 @@ def test_the_example_configuration_can_be_copied() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
     missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def paths(page: Path) -> list[str]:
+    """The files and folders of this repository that a page names.
+
+    An absolute path is on the machine of the reader. A word in capitals stands for any name. The
+    text of a link is left out: another test follows the link.
+    """
+    found = re.findall(r"(?<!\[)`([\w.-]+/[\w./-]*|[\w.-]+\.py)`", page.read_text())
+    return [path for path in found if not re.search(r"(^|[/_])[A-Z]+\.", path)]
+
+
+def test_the_documentation_names_files() -> None:
+    assert "backends/registry.py" in paths(ROOT / "docs" / "architecture.md")
+    assert "src/extauth_http/backends/registry.py" in paths(ROOT / "CONTRIBUTING.md")
+    assert paths(ROOT / "README.md") == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_file_that_a_page_names_exists(page: Path) -> None:
+    """A path is relative to the repository or to ``src/extauth_http``."""
+    missing = [
+        path for path in paths(page) if not (ROOT / path).exists() and not (SOURCE / path).exists()
+    ]
     assert missing == []
 
 
