@@ -9,7 +9,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from benchmarks import figures, page
 from benchmarks.pool import bench
 
-STEPS = {"latency": 20, "start": 11, "memory": 7, "storm": 6, "ejabberd": 5, "growth": 6}
+STEPS = {
+    "latency": 20,
+    "segments": 5,
+    "start": 11,
+    "memory": 7,
+    "storm": 6,
+    "ejabberd": 5,
+    "growth": 6,
+}
 
 
 def main() -> None:
@@ -22,6 +30,7 @@ def main() -> None:
             return lambda: progress.advance(tasks[name])
 
         latency = figures.latencies(ready, step("latency"))
+        segments = figures.two_segment_latencies(ready, step("segments"))
         start = figures.starts(ready, step("start"))
         own = figures.own_memory(ready)
         pools = figures.pool_memory(ready, step("memory"))
@@ -32,6 +41,7 @@ def main() -> None:
         [
             page.machine(ready.floor_is_c),
             page.figures(latency, start, own, pools, storms, rates),
+            page.two_segments(segments),
             page.grown(grown),
         ]
     )

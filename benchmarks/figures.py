@@ -25,7 +25,17 @@ def latencies(
     bench: Bench, step: Step, rounds: int = 20, asks: int = 200
 ) -> dict[str, list[float]]:
     """Seconds of each answer by contender, in rounds that take turns."""
-    commands = bench.commands()
+    return _latencies(bench.commands(), step, rounds, asks)
+
+
+def two_segment_latencies(bench: Bench, step: Step) -> dict[str, list[float]]:
+    """The same with a service that writes headers and body in two segments."""
+    return _latencies(bench.two_segment_commands(), step, rounds=5, asks=20)
+
+
+def _latencies(
+    commands: dict[str, list[str]], step: Step, rounds: int, asks: int
+) -> dict[str, list[float]]:
     with contextlib.ExitStack() as stack:
         members = {name: Member(command) for name, command in commands.items()}
         for member in members.values():

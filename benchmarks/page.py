@@ -112,6 +112,14 @@ def figures(
     )
 
 
+def two_segments(latency: Mapping[str, Sequence[float]]) -> str:
+    """The table of a service that writes headers and body in two segments."""
+    return table(
+        ("pool member, service that sends headers and body in two segments", "one answer (median)"),
+        [(name, f"{statistics.median(values) * 1e3:.2f} ms") for name, values in latency.items()],
+    )
+
+
 def _holds(goal: str, value: float) -> bool:
     sign, number = goal.split()[:2]
     return value <= float(number) if sign == "≤" else value >= float(number)

@@ -28,8 +28,8 @@ class Bench:
     def __init__(self, folder: Path, slow_ms: int) -> None:
         self.folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
-        self.quick_port = self._service(0)
-        self.slow_port = self._service(slow_ms)
+        self.quick_port = self._service("service.py", "0")
+        self.slow_port = self._service("service.py", str(slow_ms))
         self.floor_is_c = bool(shutil.which("cc"))
         floor = str(folder / "floor")
         if self.floor_is_c:
@@ -37,6 +37,7 @@ class Bench:
         self._floor = [floor] if self.floor_is_c else [sys.executable, str(HERE / "floor.py")]
         self.socket = self.serve(self.quick_port, "quick")
         self.slow_socket = self.serve(self.slow_port, "slow")
+        self.two_segment_port = self._service("two_segments.py")
 
     def commands(self) -> dict[str, list[str]]:
         """The contenders, each against the service without delay."""
@@ -52,6 +53,14 @@ class Bench:
             "relay and serve": self.relay(self.socket),
             "httpx script": [sys.executable, str(HERE / "with_httpx.py"), port],
             "requests script": [sys.executable, str(HERE / "with_requests.py"), port],
+        }
+
+    def two_segment_commands(self) -> dict[str, list[str]]:
+        """The contenders against a service that writes headers and body in two segments."""
+        port = str(self.two_segment_port)
+        return {
+            "extauth-http": self.whole(self.two_segment_port),
+            "httpx script": [sys.executable, str(HERE / "with_httpx.py"), port],
         }
 
     def whole(self, port: int) -> list[str]:
@@ -89,10 +98,10 @@ class Bench:
             process.terminate()
             process.wait()
 
-    def _service(self, delay_ms: int) -> int:
+    def _service(self, script: str, *arguments: str) -> int:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port: int = free.getsockname()[1]
-        self._start([sys.executable, str(HERE / "service.py"), str(port), str(delay_ms)])
+        self._start([sys.executable, str(HERE / script), str(port), *arguments])
         until(lambda: connects(socket.AF_INET, ("127.0.0.1", port)))
         return port
 
