@@ -1,4 +1,4 @@
-"""Runs the benchmarks, prints the tables and writes them into ``docs/performance.md``."""
+"""Run the benchmarks, print the tables and write them into ``docs/performance.md``."""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""The program without what keeps its promises in time: no watch, no second thread, no deadline
-that anybody keeps. What the loop of ``port.py`` costs shows against this."""
+"""The program without the deadline: no watchdog and no second thread. The difference to the real
+program is the cost of ``program/port.py``."""
 
 import os
 import sys

@@ -1,7 +1,7 @@
-"""Draws what the Grafana dashboard shows, from the metrics of a real run of half a minute.
+"""Draw the panels of the Grafana dashboard from the metrics of a real run of half a minute.
 
-``python -m benchmarks.dashboard``. Grafana itself is not needed and not run: each panel of
-``examples/grafana/extauth-http.json`` is worked out here as its query says, and drawn.
+``python -m benchmarks.dashboard``. Grafana itself is not used: the query of each panel of
+``examples/grafana/extauth-http.json`` is computed and drawn here.
 """
 
 import re
@@ -25,7 +25,7 @@ from extauth_http.protocol.packets import frame
 
 SECONDS = 36
 WINDOW = 4
-"""Seconds over which a rate is taken, as Grafana's ``$__rate_interval``."""
+"""Seconds for which a rate is computed, like Grafana's ``$__rate_interval``."""
 
 MEMBERS = 16
 LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _run(folder: Path) -> list[Sample]:
-    """A sample a second: at first all is well, then the service hangs, then it is slow."""
+    """One sample per second: the service works, is gone, hangs, and is slow."""
     port, metrics = _free_port(), _free_port()
     path = folder / "port.sock"
     config = folder / "c.toml"
@@ -89,7 +89,7 @@ def _service(port: int, delay_ms: int) -> subprocess.Popen[bytes]:
 
 
 def _silence(port: int) -> socket.socket:
-    """A service that takes connections and says nothing."""
+    """A service that accepts connections and sends nothing."""
     return socket.create_server(("127.0.0.1", port), backlog=1024)
 
 
@@ -104,7 +104,7 @@ def _ask(path: Path, number: int, stop: threading.Event) -> None:
         for turn in range(10**9):
             connection.sendall(packets[(number + turn) % len(packets)])
             answer = connection.recv(4)
-            # A person does not come back at once.
+            # A user does not try again at once.
             if stop.wait(0.05 if answer == ALLOW else 0.2):
                 return
 
@@ -121,7 +121,7 @@ def _scrape(port: int) -> Sample:
 
 
 def _rates(samples: list[Sample], name: str, label: str, **only: str) -> dict[str, list[float]]:
-    """``sum by (label) (rate(name{only}))``, a value for each second from WINDOW on."""
+    """``sum by (label) (rate(name{only}))``, one value per second from WINDOW on."""
     sums = []
     for sample in samples:
         total: Counter[str] = Counter()
@@ -141,7 +141,7 @@ def _rates(samples: list[Sample], name: str, label: str, **only: str) -> dict[st
 
 
 def _quantile(share: float, buckets: Mapping[str, float]) -> float:
-    """``histogram_quantile``: where the share lies, as if a bucket were filled evenly."""
+    """``histogram_quantile``: the position of the share, with evenly filled buckets."""
     bounds = sorted((float(bound), count) for bound, count in buckets.items())
     rank = share * bounds[-1][1]
     low, below = 0.0, 0.0
@@ -173,7 +173,7 @@ def _draw(samples: list[Sample]) -> None:
         for name, values in found.items():
             each.plot(seconds, values, label=name)
     buckets = _rates(samples, "extauth_http_answer_seconds_bucket", "le")
-    for share, name in ((0.5, "half"), (0.95, "95 of 100"), (0.99, "99 of 100")):
+    for share, name in ((0.5, "50%"), (0.95, "95%"), (0.99, "99%")):
         at = [
             _quantile(share, {bound: values[n] for bound, values in buckets.items()})
             for n in range(len(seconds))
@@ -189,9 +189,9 @@ def _draw(samples: list[Sample]) -> None:
     axes[2][1].plot(seconds, shares, label="share, %")
 
     titles = (
-        ("Answers by verdict, a second", "UNDECIDED by reason, a second"),
-        ("Time to an answer, s", "Answers by operation, a second"),
-        ("Requests under way and pool members", "Share of UNDECIDED"),
+        ("Replies per second by verdict", "UNDECIDED per second by reason"),
+        ("Time to a reply, s", "Replies per second by operation"),
+        ("Requests in progress and pool members", "Share of UNDECIDED"),
     )
     for row, names in zip(axes, titles, strict=True):
         for each, title in zip(row, names, strict=True):

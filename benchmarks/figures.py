@@ -1,4 +1,4 @@
-"""What is measured: each function gives the numbers of one part of ``docs/performance.md``."""
+"""The measurements: each function returns the numbers of one part of ``docs/performance.md``."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 def latencies(
     bench: Bench, step: Step, rounds: int = 20, asks: int = 200
 ) -> dict[str, list[float]]:
-    """Seconds of each answer by contender, in rounds that take turns."""
+    """Seconds of each reply by pool member. The pool members take turns in rounds."""
     return _latencies(bench.commands(), step, rounds, asks)
 
 
@@ -51,7 +51,7 @@ def _latencies(
 
 
 def starts(bench: Bench, step: Step, rounds: int = 11) -> dict[str, float]:
-    """Median seconds from the start of a process to its first answer."""
+    """Median seconds from the start of a process to its first reply."""
     commands = {**bench.commands(), "relay": bench.relay(bench.socket)}
     del commands["relay and serve"]
     found: dict[str, list[float]] = {name: [] for name in commands}
@@ -67,7 +67,7 @@ def starts(bench: Bench, step: Step, rounds: int = 11) -> dict[str, float]:
 
 
 def own_memory(bench: Bench) -> dict[str, float]:
-    """Private MB of one process after an answer."""
+    """Private MB of one process after a reply."""
     bare = [sys.executable, "-c", "import os\nwhile os.read(0, 99): os.write(1, b'\\0\\2\\0\\1')"]
     commands = {**bench.commands(), "relay": bench.relay(bench.socket), "bare Python": bare}
     del commands["relay and serve"]
@@ -81,7 +81,7 @@ def own_memory(bench: Bench) -> dict[str, float]:
 
 
 def pool_memory(bench: Bench, step: Step) -> dict[str, dict[int, float]]:
-    """MB (PSS) of a whole pool by its size: relays with their service, or whole programs."""
+    """MB (PSS) of a whole pool by its size: relays with their `serve`, or complete programs."""
     found: dict[str, dict[int, float]] = {"relay and serve": {}, "extauth-http": {}}
     for name, sizes in {"relay and serve": (1, 8, 64, 256), "extauth-http": (1, 8, 64)}.items():
         for size in sizes:
@@ -99,7 +99,7 @@ def pool_memory(bench: Bench, step: Step) -> dict[str, dict[int, float]]:
 def storms(
     bench: Bench, step: Step, logins: int = 1000, sizes: tuple[int, ...] = (2, 8, 16, 32, 64, 128)
 ) -> dict[int, list[float]]:
-    """By pool size, when each login was answered that ejabberd would have waited for."""
+    """The times of the replies by pool size, without those that came too late for ejabberd."""
     found = {}
     for size in sizes:
         found[size] = asyncio.run(storm(bench.relay(bench.slow_socket), size, logins))
@@ -108,7 +108,7 @@ def storms(
 
 
 def rates(bench: Bench, step: Step, rounds: int = 5, logins: int = 600) -> dict[str, float]:
-    """Median logins a second through a real ejabberd, 16 at once, pool of 8, taking turns."""
+    """Median logins per second through a real ejabberd: pool of 8, 16 logins at a time."""
     with contextlib.ExitStack() as stack:
         servers = {
             name: stack.enter_context(ejabberd(command, 8))
@@ -129,7 +129,7 @@ def rates(bench: Bench, step: Step, rounds: int = 5, logins: int = 600) -> dict[
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A pool under so many logins; ``cpu`` is milliseconds of processor a login, by part."""
+    """A pool under a number of logins; ``cpu`` is milliseconds of CPU time per login, by part."""
 
     pool: int
     logins: int
@@ -151,7 +151,7 @@ def growth(
         (64, 50_000),
     ),
 ) -> list[Growth]:
-    """Pools and numbers of logins through a real ejabberd, relays before one service."""
+    """Pools and numbers of logins through a real ejabberd: relays with one `serve`."""
     found = []
     for pool, logins in runs:
         with ejabberd(bench.relay(bench.socket), pool) as server:
@@ -172,14 +172,14 @@ def _cpu(bench: Bench, server: Ejabberd) -> dict[str, float]:
         "ejabberd": set(server._processes()) - members,
         "relays": members,
         "serve": bench.serve_pids(),
-        "the service asked": {bench.service_pid},
-        "what logs in": {os.getpid()},
+        "service": {bench.service_pid},
+        "client": {os.getpid()},
     }
     return {part: sum(map(_seconds, pids)) for part, pids in parts.items()}
 
 
 def _seconds(pid: int) -> float:
-    """Processor time of a process so far."""
+    """The CPU time of a process until now."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:

@@ -1,5 +1,5 @@
-/* The floor: a pool member that does nothing but one write and one read a packet to the service.
- * It reads no setting, checks nothing, logs nothing, and believes whatever comes back. */
+/* The floor: a pool member that does one write to the service and one read from it per packet, and
+ * nothing else. It has no configuration and no log, and accepts every response. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-"""The floor where there is no C compiler: as ``floor.c``, on raw sockets."""
+"""The floor for machines without a C compiler: the same as ``floor.c``, on raw sockets."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The measured part of ``docs/performance.md``: tables between two marks, and plots beside it."""
+"""Write the measured part of ``docs/performance.md``: the tables between two marks, and plots."""
 
 import platform
 import statistics
@@ -26,7 +26,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def machine(floor_is_c: bool) -> str:
-    """When, on what, with which versions."""
+    """The date, the machine and the versions of a measurement."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
     cores = sum(line.startswith("processor") for line in lines)
@@ -36,7 +36,7 @@ def machine(floor_is_c: bool) -> str:
     names = ("httptools", "httpx", "pydantic-settings", "structlog", "requests")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} on {cores} cores of {model}, Linux "
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} on {cores} cores of {model}, Linux "
         f"{platform.release()}, Python {platform.python_version()}, ejabberd {shown or '?'}, "
         f"{versions}; floor in {'C' if floor_is_c else 'Python'}.\n"
     )
@@ -50,26 +50,31 @@ def figures(
     storms: Mapping[int, Sequence[float]],
     rates: Mapping[str, float],
 ) -> str:
-    """The table of what is to be reached, and the two of the contenders."""
+    """The table of the goals, and the table of the pool members."""
     medians = {name: statistics.median(values) for name, values in latency.items()}
     floor = medians["floor"]
     ideal = 1000 * 0.2 / 64
     took = max(storms[64])
     goals = [
-        ("median time of one answer, to the floor", "≤ 4.0", medians["extauth-http"] / floor, ""),
-        ("start to first answer, `extauth-http`", "≤ 300 ms", start["extauth-http"] * 1e3, " ms"),
-        ("start to first answer, `relay`", "≤ 40 ms", start["relay"] * 1e3, " ms"),
-        ("own memory (private) of a `relay`", "≤ 4 MB", own["relay"], " MB"),
-        ("pool of 64 over `serve`, all (PSS)", "≤ 400 MB", pools["relay and serve"][64], " MB"),
+        ("median time of one reply, to the floor", "≤ 4.0", medians["extauth-http"] / floor, ""),
+        ("start to first reply, `extauth-http`", "≤ 300 ms", start["extauth-http"] * 1e3, " ms"),
+        ("start to first reply, `relay`", "≤ 40 ms", start["relay"] * 1e3, " ms"),
+        ("private memory of a `relay`", "≤ 4 MB", own["relay"], " MB"),
         (
-            f"storm of 1,000, service at 200 ms, pool of 64, to the ideal {ideal:.1f} s "
+            "pool of 64 with `serve`, all processes (PSS)",
+            "≤ 400 MB",
+            pools["relay and serve"][64],
+            " MB",
+        ),
+        (
+            f"1,000 logins at once, service at 200 ms, pool of 64, to the ideal {ideal:.1f} s "
             f"({1000 - len(storms[64])} lost)",
             "≤ 1.15",
             took / ideal,
             "",
         ),
         (
-            "logins a second through ejabberd, to the floor's",
+            "logins per second through ejabberd, to the floor",
             "≥ 0.5",
             rates["extauth-http"] / rates["floor"],
             "",
@@ -94,16 +99,16 @@ def figures(
     ]
     return "\n".join(
         [
-            table(("figure", "to reach", "measured", "reached"), reached),
+            table(("figure", "goal", "measured", "reached"), reached),
             table(
                 (
                     "pool member",
-                    "one answer (median)",
+                    "one reply (median)",
                     "to the floor",
-                    "99 of 100 within",
-                    "start to first answer",
-                    "own memory",
-                    "logins a second, ejabberd",
+                    "99th percentile",
+                    "start to first reply",
+                    "private memory",
+                    "logins per second, ejabberd",
                     "to the floor",
                 ),
                 beside,
@@ -115,7 +120,7 @@ def figures(
 def two_segments(latency: Mapping[str, Sequence[float]]) -> str:
     """The table of a service that writes headers and body in two segments."""
     return table(
-        ("pool member, service that sends headers and body in two segments", "one answer (median)"),
+        ("pool member, service that sends headers and body in two segments", "one reply (median)"),
         [(name, f"{statistics.median(values) * 1e3:.2f} ms") for name, values in latency.items()],
     )
 
@@ -126,10 +131,17 @@ def _holds(goal: str, value: float) -> bool:
 
 
 def grown(runs: Sequence[Growth]) -> str:
-    """The table of growth."""
+    """The table of pools and numbers of logins."""
     parts = list(runs[0].cpu)
     return table(
-        ("pool", "logins", "lost", "logins a second", *(f"CPU: {part}" for part in parts), "serve"),
+        (
+            "pool",
+            "logins",
+            "lost",
+            "logins per second",
+            *(f"CPU: {part}" for part in parts),
+            "serve",
+        ),
         [
             (
                 str(run.pool),
@@ -149,7 +161,7 @@ def plots(
     pools: Mapping[str, Mapping[int, float]],
     storms: Mapping[int, Sequence[float]],
 ) -> str:
-    """Draws into ``docs/performance/``; the lines that show the pictures."""
+    """Draws into ``docs/performance/`` and returns the lines that show the pictures."""
     folder = DOCS / "performance"
     folder.mkdir(exist_ok=True)
     mpl.use("Agg")
@@ -159,8 +171,8 @@ def plots(
         ordered = sorted(values)
         share = [(number + 1) / len(ordered) for number in range(len(ordered))]
         axes.plot([value * 1e6 for value in ordered], share, label=name, color=colour)
-    axes.set(xscale="log", xlabel="µs until the answer", ylabel="share of answers")
-    axes.set_title("Time of one answer")
+    axes.set(xscale="log", xlabel="µs until the reply", ylabel="share of replies")
+    axes.set_title("Time of one reply")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     _save(figure, folder / "latency.png")
@@ -171,8 +183,8 @@ def plots(
         label = f"pool of {size}"
         axes.plot([0, *ordered], range(len(ordered) + 1), label=label, color=colour)
     axes.axvline(PATIENCE, color="black", linestyle=":", label="ejabberd gives up")
-    axes.set(xlabel="seconds since all came back", ylabel="logins answered")
-    axes.set_title("A storm of 1,000 logins, a service that takes 200 ms")
+    axes.set(xlabel="seconds since the first request", ylabel="logins answered")
+    axes.set_title("1,000 logins at once, a service that takes 200 ms")
     axes.grid(alpha=0.3)
     axes.legend()
     _save(figure, folder / "storm.png")
@@ -187,9 +199,9 @@ def plots(
     axes.legend()
     _save(figure, folder / "memory.png")
     return (
-        "![Share of answers over time, a curve for each pool member](performance/latency.png)\n\n"
-        "![Logins answered over time, a curve for each pool size](performance/storm.png)\n\n"
-        "![Memory over pool sizes](performance/memory.png)\n"
+        "![Share of replies over time, one curve per pool member](performance/latency.png)\n\n"
+        "![Logins answered over time, one curve per pool size](performance/storm.png)\n\n"
+        "![Memory by pool size](performance/memory.png)\n"
     )
 
 
@@ -200,7 +212,7 @@ def _save(figure: Figure, file: Path) -> None:
 
 
 def write(text: str) -> None:
-    """Puts the measured part into the page."""
+    """Replaces the measured part of the page."""
     page = DOCS / "performance.md"
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)

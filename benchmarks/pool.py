@@ -1,4 +1,4 @@
-"""Pool members and what is behind them: started, asked as ejabberd asks them, and weighed."""
+"""Start pool members and their services, send packets as ejabberd does, and measure memory."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ ALLOW = b"\x00\x02\x00\x01"
 _PAYLOAD = b"auth:alice:example.org:" + b"x" * 60
 PACKET = len(_PAYLOAD).to_bytes(2) + _PAYLOAD
 PATIENCE = 30.0
-"""Seconds after which ejabberd gives up on an answer, its queue included."""
+"""Seconds that ejabberd waits for a reply, its queue included."""
 
 
 class Bench:
-    """A folder, a service without delay and a slow one, and the command of each contender."""
+    """A folder, a service without delay and a slow one, and the command of each pool member."""
 
     def __init__(self, folder: Path, slow_ms: int) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class Bench:
         self.two_segment_port = self._service("two_segments.py")
 
     def commands(self) -> dict[str, list[str]]:
-        """The contenders, each against the service without delay."""
+        """The pool members that are compared; each uses the service without delay."""
         port = str(self.quick_port)
         return {
             "floor": [*self._floor, port],
@@ -64,14 +64,14 @@ class Bench:
         }
 
     def whole(self, port: int) -> list[str]:
-        """The program by itself: JSON log to a file, deadline and all checks."""
+        """The complete program: JSON log to a file, deadline and all checks."""
         return [PROGRAM, "--config", str(self._config(port))]
 
     def relay(self, path: Path) -> list[str]:
         return [PROGRAM, "relay", "--socket", str(path)]
 
     def serve(self, port: int, name: str) -> Path:
-        """Starts a service of ours in front of a port; returns its socket."""
+        """Starts `serve` for the service at a port and returns its socket."""
         path = self.folder / f"{name}.sock"
         command = [PROGRAM, "--config", str(self._config(port)), "serve", "--socket", str(path)]
         self._start(command)
@@ -79,11 +79,11 @@ class Bench:
         return path
 
     def weight(self) -> float:
-        """MB that the first service of ours takes by itself, all its processes (PSS)."""
+        """MB (PSS) of all processes of the first `serve`."""
         return sum(map(pss, self.serve_pids()))
 
     def serve_pids(self) -> set[int]:
-        """The processes of the first service of ours."""
+        """The processes of the first `serve`."""
         parent = self._started[2].pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return {parent, *map(int, children)}
@@ -120,7 +120,7 @@ class Bench:
 
 @contextlib.contextmanager
 def bench(slow_ms: int = 200) -> Iterator[Bench]:
-    """A bench in a temporary folder; everything it started ends with it."""
+    """A bench in a temporary folder; everything that it started ends with it."""
     with tempfile.TemporaryDirectory(prefix="extauth-bench-") as folder:
         running = Bench(Path(folder), slow_ms)
         try:
@@ -130,7 +130,7 @@ def bench(slow_ms: int = 200) -> Iterator[Bench]:
 
 
 class Member:
-    """One pool member, asked one packet at a time."""
+    """One pool member, which gets one packet at a time."""
 
     def __init__(self, command: list[str]) -> None:
         self._process = subprocess.Popen(
@@ -145,7 +145,7 @@ class Member:
         self._out = cast(IO[bytes], self._process.stdout).fileno()
 
     def ask(self) -> float:
-        """The seconds to an answer. Raises ValueError where it is not a yes."""
+        """Seconds from the packet to the reply. Raises ValueError if the reply is not a yes."""
         started = time.perf_counter()
         os.write(self._in, PACKET)
         answer = os.read(self._out, 4)
@@ -162,8 +162,10 @@ class Member:
 
 
 async def storm(command: list[str], size: int, logins: int) -> list[float]:
-    """Seconds after which each login was answered, all begun at once on a pool of this size;
-    those that ejabberd would have given up are left out."""
+    """The seconds until each reply, if all logins start at once on a pool of this size.
+
+    Logins that ejabberd would no longer wait for are left out.
+    """
     members = [
         await asyncio.create_subprocess_exec(
             *command,
@@ -180,7 +182,7 @@ async def storm(command: list[str], size: int, logins: int) -> list[float]:
         member.stdin.write(PACKET)
         return await member.stdout.readexactly(4) == ALLOW
 
-    await asyncio.gather(*(ask(member) for member in members))  # each is up and connected
+    await asyncio.gather(*(ask(member) for member in members))  # all are started and connected
     waiting = iter(range(logins))
     answered: list[float] = []
     started = time.perf_counter()
@@ -203,12 +205,12 @@ async def storm(command: list[str], size: int, logins: int) -> list[float]:
 
 
 def pss(pid: int) -> float:
-    """MB of a process, what it shares divided among those that share it."""
+    """MB of a process; shared memory is divided by the number of processes that share it."""
     return _rollup(pid, "Pss:")
 
 
 def private(pid: int) -> float:
-    """MB that a process has to itself."""
+    """MB of a process that no other process shares."""
     return _rollup(pid, "Private_Clean:", "Private_Dirty:")
 
 
@@ -230,5 +232,5 @@ def until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not holds():
         if time.monotonic() > end:
-            raise TimeoutError("what is measured did not start")
+            raise TimeoutError("the process to measure did not start")
         time.sleep(0.02)

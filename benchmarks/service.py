@@ -1,7 +1,7 @@
-"""The service that is asked: says yes after some milliseconds, from any number of connections.
+"""A service that answers yes after a delay, on any number of connections.
 
-``python -m benchmarks.service PORT DELAY_MS``. It runs in an event loop of its own process and does
-as little as it can, so that what is measured is who asks.
+``python -m benchmarks.service PORT DELAY_MS``. It has a process and an event loop of its own and
+does as little as possible, so that it hardly influences what is measured.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Logins through a real ejabberd: ``check_password`` over its API, so many at once."""
+"""Logins through a real ejabberd: ``check_password`` over its API, several at a time."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from tests.e2e.ejabberd import Ejabberd
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of some logins: how many were let in, in how many seconds."""
+    """The result of some logins: how many were allowed, in how many seconds."""
 
     logins: int
     allowed: int
@@ -20,12 +20,12 @@ class Run:
 
     @property
     def rate(self) -> float:
-        """Logins a second."""
+        """Logins per second."""
         return self.allowed / self.seconds
 
 
 def ejabberd(command: list[str], pool: int) -> Ejabberd:
-    """A server whose pool is this command, so many times."""
+    """A server whose pool members run this command."""
     return Ejabberd(shlex.join(command), extauth_pool_size=pool)
 
 
@@ -49,16 +49,16 @@ async def _log_in(port: int, logins: int, at_once: int) -> Run:
                 f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             writer.write(head.encode() + body)
-            # ejabberd sends an answer in two pieces, the second only when the first was
-            # acknowledged: that the kernel waits 40 ms with that is not what is measured here.
+            # ejabberd sends a response in two segments, and the second only after the first was
+            # acknowledged. Without this option the kernel delays that by 40 ms.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()
             size = int(answer.partition(b"content-length: ")[2].split(b"\r\n")[0])
             allowed += (await reader.readexactly(size)).strip() == b"0"
         writer.close()
 
-    # One after the other: ejabberd's listener queues five, and who is not among them tries again
-    # after a second.
+    # One after the other: the listener of ejabberd queues five connections, and any other client
+    # tries again after a second.
     connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(at_once)]
     started = time.perf_counter()
     await asyncio.gather(*(client(*connection) for connection in connections))

@@ -1,4 +1,4 @@
-"""What a user would write, with requests. The argument is the service's port."""
+"""A simple script with requests. The argument is the port of the service."""
 
 import sys
 
