@@ -1,4 +1,4 @@
-"""What `extauth-http check` says about an ejabberd.yml, asked of ejabberd itself."""
+"""ejabberd behaves as `extauth-http check` claims in its findings about ejabberd.yml."""
 
 import datetime
 import re
@@ -37,8 +37,8 @@ PROGRAM = """
 import struct, sys
 while head := sys.stdin.buffer.read(2):
     packet = sys.stdin.buffer.read(struct.unpack(">H", head)[0])
-    with open(sys.argv[1], "ab") as asked:
-        asked.write(packet + b"\\n")
+    with open(sys.argv[1], "ab") as requests:
+        requests.write(packet + b"\\n")
     yes = packet.startswith((b"isuser:alice:", b"setpass:")) or packet.endswith(b":good")
     sys.stdout.buffer.write(struct.pack(">HH", 2, yes))
     sys.stdout.buffer.flush()
@@ -46,41 +46,42 @@ while head := sys.stdin.buffer.read(2):
 
 
 @dataclass
-class Asked:
-    """A program that lets in whoever says ``good``, and what it was asked since the last look."""
+class Program:
+    """A program that accepts the password ``good`` and records its requests."""
 
     folder: Path
 
     @property
-    def line(self) -> str:
+    def command_line(self) -> str:
         (self.folder / "program.py").write_text(PROGRAM)
-        return f"{sys.executable} {self.folder}/program.py {self.folder}/asked"
+        return f"{sys.executable} {self.folder}/program.py {self.folder}/requests"
 
-    def since(self) -> list[str]:
-        file = self.folder / "asked"
-        lines = file.read_text().splitlines() if file.exists() else []
+    def new_requests(self) -> list[str]:
+        """The requests since the last call."""
+        file = self.folder / "requests"
+        requests = file.read_text().splitlines() if file.exists() else []
         file.write_text("")
-        return lines
+        return requests
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Asked:
-    return Asked(tmp_path)
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
 
 
-def reading(server: Ejabberd, folder: Path) -> Path:
-    """The configuration of this server as a file."""
+def written(server: Ejabberd, folder: Path) -> Path:
+    """The configuration of a server as a file."""
     file = folder / "ejabberd.yml"
     file.write_text(yaml.safe_dump(server.config))
     return file
 
 
-def test_the_example_that_ejabberd_ships_needs_four_changes() -> None:
+def test_the_example_of_ejabberd_needs_four_changes() -> None:
     found = {(each.host, each.id) for each in all_findings(STOCK) if each.level is not Level.GOOD}
     assert found == {(host, name) for host, name, _ in TO_CHANGE["as-shipped"]}
 
 
-# Each host's own options, and what ejabberd offers there without TLS.
+# The options of each host, and the mechanisms that ejabberd offers there without TLS.
 OFFERED: dict[str, tuple[dict[str, Any], set[str]]] = {
     "usual.org": ({}, {"PLAIN", "X-OAUTH2"}),
     "scram-format.org": ({"auth_password_format": "scram"}, {"PLAIN", "X-OAUTH2"}),
@@ -104,14 +105,16 @@ OFFERED: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 
 
-def test_mechanisms_are_offered_as_check_says(tmp_path: Path, asked: Asked) -> None:
+def test_ejabberd_offers_the_mechanisms_that_check_reports(
+    tmp_path: Path, program: Program
+) -> None:
     own = {host: options for host, (options, _) in OFFERED.items() if options}
-    server = Ejabberd(asked.line, hosts=[*OFFERED], options={"host_config": own})
+    server = Ejabberd(program.command_line, hosts=[*OFFERED], options={"host_config": own})
     with server:
         assert {host: mechanisms(server.c2s_port, host) for host in OFFERED} == {
             host: offered for host, (_, offered) in OFFERED.items()
         }
-    found = {(each.host, each.id) for each in all_findings(reading(server, tmp_path))}
+    found = {(each.host, each.id) for each in all_findings(written(server, tmp_path))}
     assert found >= {
         ("scram-format.org", "scram-format"),
         ("beside.org", "auth-method-beside"),
@@ -123,8 +126,8 @@ def test_mechanisms_are_offered_as_check_says(tmp_path: Path, asked: Asked) -> N
 
 
 @pytest.mark.skipif(VERSION < (25, 7), reason="ejabberd has these options from 25.07 on")
-def test_stored_password_types_hide_plain_and_offer_scram_that_lets_nobody_in(
-    tmp_path: Path, asked: Asked
+def test_options_for_stored_passwords_hide_plain_and_offer_scram_that_fails(
+    tmp_path: Path, program: Program
 ) -> None:
     own = {
         "scram.org": {"auth_stored_password_types": ["scram_sha256"]},
@@ -132,7 +135,7 @@ def test_stored_password_types_hide_plain_and_offer_scram_that_lets_nobody_in(
     }
     hidden = {"auth_password_types_hidden_in_sasl1": ["plain"]}
     options = {**hidden, "host_config": own}
-    server = Ejabberd(asked.line, hosts=["hidden.org", *own], options=options)
+    server = Ejabberd(program.command_line, hosts=["hidden.org", *own], options=options)
     with server:
         assert mechanisms(server.c2s_port, "hidden.org") == {"X-OAUTH2"}
         for host in own:
@@ -140,24 +143,26 @@ def test_stored_password_types_hide_plain_and_offer_scram_that_lets_nobody_in(
                 assert "SCRAM-SHA-256" in stream.mechanisms
                 first = b"n,,n=alice,r=0123456789abcdef"
                 assert stream.answer("SCRAM-SHA-256", first) == "failure"
-    assert findings_by_id(reading(server, tmp_path)).keys() >= {"plain-hidden", "scram-types"}
-    server = Ejabberd(asked.line, options={"host_config": {"example.org": hidden}})
+    assert findings_by_id(written(server, tmp_path)).keys() >= {"plain-hidden", "scram-types"}
+    server = Ejabberd(program.command_line, options={"host_config": {"example.org": hidden}})
     with server:
         assert mechanisms(server.c2s_port, "example.org") == {"PLAIN", "X-OAUTH2"}
-    assert "plain-hidden" not in findings_by_id(reading(server, tmp_path))
+    assert "plain-hidden" not in findings_by_id(written(server, tmp_path))
 
 
-def test_a_hosts_own_modules_take_the_place_of_all_and_appended_ones_are_added(
-    tmp_path: Path, asked: Asked
+def test_host_config_replaces_all_modules_and_append_host_config_adds_some(
+    tmp_path: Path, program: Program
 ) -> None:
-    """mod_register is seen in what a stream offers (XEP-0077, 4)."""
+    """mod_register is a stream feature (XEP-0077 section 4)."""
     options: dict[str, Any] = {
         "host_config": {"own.org": {"modules": {"mod_roster": {}}}},
         "append_host_config": {"more.org": {"modules": {"mod_ping": {}}}},
     }
     hosts = ["usual.org", "own.org", "more.org"]
-    server = Ejabberd(asked.line, hosts=hosts, modules={"mod_register": {}}, options=options)
-    yml = EjabberdYml(reading(server, tmp_path))
+    server = Ejabberd(
+        program.command_line, hosts=hosts, modules={"mod_register": {}}, options=options
+    )
+    yml = EjabberdYml(written(server, tmp_path))
     with server:
         for host in hosts:
             with RawStream(server.c2s_port, host) as stream:
@@ -165,7 +170,7 @@ def test_a_hosts_own_modules_take_the_place_of_all_and_appended_ones_are_added(
 
 
 CACHES: list[tuple[dict[str, Any], bool]] = [
-    # options beside, whether the program is asked at the second login
+    # other options, whether the second login reaches the program
     ({}, False),
     ({"use_cache": False}, True),
     ({"use_cache": True, "auth_use_cache": "no"}, True),
@@ -174,21 +179,21 @@ CACHES: list[tuple[dict[str, Any], bool]] = [
 
 
 @pytest.mark.parametrize(("options", "twice"), CACHES)
-def test_the_cache_is_on_as_check_says(
-    tmp_path: Path, asked: Asked, options: dict[str, Any], twice: bool
+def test_the_cache_is_on_if_check_reports_it(
+    tmp_path: Path, program: Program, options: dict[str, Any], twice: bool
 ) -> None:
-    server = Ejabberd(asked.line)
+    server = Ejabberd(program.command_line)
     del server.config["auth_use_cache"]
     server.config |= options
     with server:
         for _ in range(2):
             assert server.check_password("alice", "example.org", "good")
-    asked_for = [each for each in asked.since() if each.startswith("auth:")]
-    assert (len(asked_for) == 2) == twice
-    assert ("cache-off" in findings_by_id(reading(server, tmp_path))) == twice
+    logins = [each for each in program.new_requests() if each.startswith("auth:")]
+    assert (len(logins) == 2) == twice
+    assert ("cache-off" in findings_by_id(written(server, tmp_path))) == twice
 
 
-TAKEN = """
+ACCEPTED = """
 use_cache: y
 extauth_cache: 600
 disable_sasl_mechanisms: [DIGEST-MD5]
@@ -200,9 +205,9 @@ include_config_file: {FOLDER/beside.yml: {disallow: [use_cache]}}
 """
 
 LINES = [
-    # lines of an included file, whether ejabberd starts with them
+    # options in an included file, whether ejabberd starts with them
     ("", True),
-    (TAKEN, True),
+    (ACCEPTED, True),
     ("include_config_file: [FOLDER/beside.yml]", True),
     ("use_cache: False", False),
     ("use_cache: true\nuse_cache: true", False),
@@ -231,13 +236,13 @@ LINES = [
 
 
 @pytest.mark.parametrize(("lines", "starts"), LINES)
-def test_ejabberd_starts_with_what_can_be_read_and_with_nothing_else(
-    tmp_path: Path, asked: Asked, lines: str, starts: bool
+def test_the_parser_accepts_a_file_if_and_only_if_ejabberd_starts_with_it(
+    tmp_path: Path, program: Program, lines: str, starts: bool
 ) -> None:
     included = tmp_path / "included.yml"
     included.write_text(lines.replace("FOLDER", str(tmp_path)))
     (tmp_path / "beside.yml").write_text("use_cache: false\n")
-    server = Ejabberd(asked.line, options={"include_config_file": str(included)})
+    server = Ejabberd(program.command_line, options={"include_config_file": str(included)})
     try:
         with server:
             started = True
@@ -247,15 +252,15 @@ def test_ejabberd_starts_with_what_can_be_read_and_with_nothing_else(
     file = tmp_path / "elsewhere" / "ejabberd.yml"
     file.parent.mkdir()
     if starts:
-        EjabberdYml(reading(server, file.parent))
+        EjabberdYml(written(server, file.parent))
     else:
         with pytest.raises(EjabberdYmlError):
-            EjabberdYml(reading(server, file.parent))
+            EjabberdYml(written(server, file.parent))
 
 
 @dataclass
 class Certificates:
-    """A server's certificate, and clients that have one for a JID (RFC 6120, 13.7.1.4)."""
+    """A server certificate, and client certificates for a JID (RFC 6120 section 13.7.1.4)."""
 
     folder: Path
     authority: trustme.CA
@@ -314,7 +319,7 @@ def c2s(port: int, **more: object) -> dict[str, object]:
 
 
 OPEN: list[tuple[dict[str, object], bool]] = [
-    # options of a listener for clients, whether it takes PLAIN without TLS
+    # options of a c2s listener, whether it accepts PLAIN without TLS
     ({}, True),
     ({"starttls": True}, True),
     ({"starttls": False, "tls": False}, True),
@@ -323,11 +328,13 @@ OPEN: list[tuple[dict[str, object], bool]] = [
 ]
 
 
-def test_listeners_take_plain_without_tls_as_check_says(
-    tmp_path: Path, asked: Asked, certificates: Certificates
+def test_listeners_accept_plain_without_tls_if_check_reports_it(
+    tmp_path: Path, program: Program, certificates: Certificates
 ) -> None:
     *ports, bosh = free_ports(len(OPEN) + 1)
-    server = Ejabberd(asked.line, modules={**MODULES, "mod_bosh": {}}, options=certificates.options)
+    server = Ejabberd(
+        program.command_line, modules={**MODULES, "mod_bosh": {}}, options=certificates.options
+    )
     for port, (options, _) in zip(ports, OPEN, strict=True):
         server.config["listen"].append(c2s(port, **options))
     handlers = {"/bosh": "mod_bosh"}
@@ -335,30 +342,30 @@ def test_listeners_take_plain_without_tls_as_check_says(
         {"port": bosh, "ip": "127.0.0.1", "module": "ejabberd_http", "request_handlers": handlers}
     )
     with server:
-        for port, (options, taken) in zip(ports, OPEN, strict=True):
-            assert ("PLAIN" in mechanisms(port, "example.org")) == taken, options
+        for port, (options, is_accepted) in zip(ports, OPEN, strict=True):
+            assert ("PLAIN" in mechanisms(port, "example.org")) == is_accepted, options
         opening = "<body rid='1' to='example.org' hold='1' wait='1' ver='1.6' xmpp:version='1.0' "
         opening += "xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'/>"
         url = f"http://127.0.0.1:{bosh}/bosh"
         assert "PLAIN" in httpx.post(url, content=opening, trust_env=False).text
     for listener in server.config["listen"]:
-        listener["ip"] = "::"  # what is on loopback is nobody's concern
-    found = {each.id for each in all_findings(reading(server, tmp_path)) if "listener" in each.id}
+        listener["ip"] = "::"  # a loopback address has no finding
+    found = {each.id for each in all_findings(written(server, tmp_path)) if "listener" in each.id}
     assert found == {"listener-plain", "listener-http"}
-    named = [
+    places = [
         each.place
-        for each in all_findings(reading(server, tmp_path))
+        for each in all_findings(written(server, tmp_path))
         if each.id == "listener-plain"
     ]
-    assert named == [("listen", 0), ("listen", 2), ("listen", 3), ("listen", 4)]
+    assert places == [("listen", 0), ("listen", 2), ("listen", 3), ("listen", 4)]
 
 
 @pytest.mark.parametrize("disabled", [False, True])
-def test_a_certificate_lets_in_whom_the_program_never_heard_of(
-    tmp_path: Path, asked: Asked, certificates: Certificates, disabled: bool
+def test_a_client_certificate_logs_in_a_user_that_the_program_does_not_know(
+    tmp_path: Path, program: Program, certificates: Certificates, disabled: bool
 ) -> None:
     (port,) = free_ports(1)
-    server = Ejabberd(asked.line, options=certificates.options)
+    server = Ejabberd(program.command_line, options=certificates.options)
     server.config["listen"].append(c2s(port, tls=True, tls_verify=True))
     if disabled:
         server.config["disable_sasl_mechanisms"] = ["EXTERNAL"]
@@ -367,46 +374,46 @@ def test_a_certificate_lets_in_whom_the_program_never_heard_of(
         with RawStream(port, "example.org", context=context) as stream:
             answer = stream.answer("EXTERNAL", b"")
     assert answer == ("failure" if disabled else "success")
-    assert asked.since() == []
-    assert ("client-certificates" in findings_by_id(reading(server, tmp_path))) != disabled
+    assert program.new_requests() == []
+    assert ("client-certificates" in findings_by_id(written(server, tmp_path))) != disabled
 
 
 @pytest.mark.skipif(not TOKENS.exists(), reason="this ejabberd has no mod_auth_fast")
-def test_a_fast_token_is_taken_without_asking_and_renewed_with_itself(
-    tmp_path: Path, asked: Asked, certificates: Certificates
+def test_a_fast_token_is_accepted_without_a_request_and_renews_itself(
+    tmp_path: Path, program: Program, certificates: Certificates
 ) -> None:
-    """XEP-0484: a token is asked for with the password, then an HMAC with it is enough."""
+    """XEP-0484: the first login uses the password, each later one an HMAC with the token."""
     (port,) = free_ports(1)
     modules = {**MODULES, "mod_auth_fast": {}}
     options = {**certificates.options, "disable_sasl_mechanisms": ["X-OAUTH2"]}
-    server = Ejabberd(asked.line, modules=modules, options=options)
+    server = Ejabberd(program.command_line, modules=modules, options=options)
     server.config["listen"].append(c2s(port, tls=True))
 
     def log_in(secret: str, *, by_token: bool = True) -> str:
-        """The new token; empty where the login fails."""
+        """The new token; empty if the login fails."""
         with FastClient(port, "alice", "example.org", certificates.client()) as client:
-            is_in = client.log_in_by(secret) if by_token else client.log_in(secret)
-            return client.token if is_in else ""
+            is_logged_in = client.log_in_by(secret) if by_token else client.log_in(secret)
+            return client.token if is_logged_in else ""
 
     with server:
         token = log_in("good", by_token=False)
         assert token
-        assert asked.since() == ["auth:alice:example.org:good"]
+        assert program.new_requests() == ["auth:alice:example.org:good"]
         renewed = log_in(token)
         assert renewed
         renewed = log_in(renewed)
         assert renewed
-        assert asked.since() == []
+        assert program.new_requests() == []
         server.api("change_password", user="alice", host="example.org", newpass="new")
         assert bool(log_in(renewed)) == (VERSION < (26, 7))
-    assert "mod-auth-fast" in findings_by_id(reading(server, tmp_path))
+    assert "mod-auth-fast" in findings_by_id(written(server, tmp_path))
 
 
 def mqtt_connects(port: int, user: str, *, password: str = "", token: str = "") -> bool:
-    """MQTT 5's CONNECT with a password, or with X-OAUTH2 as its authentication method."""
+    """Whether CONNECT of MQTT 5 succeeds with a password, or with a token and X-OAUTH2."""
 
-    def text(said: str) -> bytes:
-        return struct.pack(">H", len(said)) + said.encode()
+    def text(value: str) -> bytes:
+        return struct.pack(">H", len(value)) + value.encode()
 
     properties = b"\x15" + text("X-OAUTH2") + b"\x16" + text(token) if token else b""
     flags = 0x82 | (0x40 if password else 0)
@@ -419,7 +426,7 @@ def mqtt_connects(port: int, user: str, *, password: str = "", token: str = "") 
 
 
 def oauth_token(server: Ejabberd, port: int, jid: str) -> str:
-    """A token that lets in, for a password (ejabberd_oauth)."""
+    """A token for a login, in exchange for the password (ejabberd_oauth)."""
     if VERSION >= (26,):
         server.api("oauth_add_client_password", client_id="x", client_name="x", secret="y")
     form = {"grant_type": "password", "username": jid, "password": "good"}
@@ -427,16 +434,16 @@ def oauth_token(server: Ejabberd, port: int, jid: str) -> str:
     try:
         answer = httpx.post(f"http://127.0.0.1:{port}/oauth/token", data=form, trust_env=False)
     except httpx.RemoteProtocolError:
-        pytest.skip("ejabberd's OAuth needs Debian's erlang-p1-oauth2")
+        pytest.skip("OAuth in ejabberd needs Debian's package erlang-p1-oauth2")
     return str(answer.json()["access_token"])
 
 
-def test_an_oauth_token_is_taken_without_asking_and_over_mqtt_always(
-    tmp_path: Path, asked: Asked
+def test_an_oauth_token_is_accepted_without_a_request_and_always_over_mqtt(
+    tmp_path: Path, program: Program
 ) -> None:
     mqtt_port, http_port = free_ports(2)
     server = Ejabberd(
-        asked.line,
+        program.command_line,
         modules={**MODULES, "mod_mqtt": {}},
         options={"oauth_access": "all"},
     )
@@ -449,7 +456,7 @@ def test_an_oauth_token_is_taken_without_asking_and_over_mqtt_always(
         },
     ):
         server.config["listen"].append({"ip": "127.0.0.1", **listener})
-    found = findings_by_id(reading(server, tmp_path))
+    found = findings_by_id(written(server, tmp_path))
     assert found.keys() >= {"oauth", "oauth-mqtt"}
     server.config |= {
         "hosts": ["example.org", "open.org"],
@@ -459,12 +466,12 @@ def test_an_oauth_token_is_taken_without_asking_and_over_mqtt_always(
         assert mqtt_connects(mqtt_port, "alice@example.org", password="good")
         assert not mqtt_connects(mqtt_port, "alice@example.org", password="bad")
         token = oauth_token(server, http_port, "alice@example.org")
-        asked.since()
+        program.new_requests()
         with RawStream(server.c2s_port, "example.org") as stream:
             assert stream.answer("X-OAUTH2", b"\0alice\0" + token.encode()) == "failure"
         assert mqtt_connects(mqtt_port, "alice@example.org", token=token)
         token = oauth_token(server, http_port, "alice@open.org")
-        assert asked.since() == ["auth:alice:open.org:good"]
+        assert program.new_requests() == ["auth:alice:open.org:good"]
         with RawStream(server.c2s_port, "open.org") as stream:
             assert stream.answer("X-OAUTH2", b"\0alice\0" + token.encode()) == "success"
-        assert asked.since() == []
+        assert program.new_requests() == []

@@ -1,7 +1,7 @@
-"""As a new user would: the stock ejabberd.yml, and nothing but what `check` says.
+"""A new user starts with the ejabberd.yml of the package and does only what `check` reports.
 
-What belongs to this machine is changed before: ports, addresses, a certificate, and the admin API
-that shows whether ejabberd has started.
+The test changes only what belongs to this machine: ports, addresses, a certificate, and the admin
+API that shows whether ejabberd has started.
 """
 
 import json
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.e2e
 STOCK = ROOT / "usr/share/ejabberd/ejabberd.yml.example"
 
 
-class OnThisMachine(Ejabberd):
-    """An ejabberd with the stock configuration, on free ports of the loopback address."""
+class StockEjabberd(Ejabberd):
+    """An ejabberd with the configuration of the package, on free ports of the loopback address."""
 
     def __init__(self, certificate: Path) -> None:
         super().__init__("unused")
@@ -48,19 +48,19 @@ def apply(config: dict[str, Any], finding: dict[str, Any]) -> None:
     inner.update(yaml.safe_load(finding["line"]))
 
 
-def test_what_check_says_leads_from_the_stock_file_to_a_login(
+def test_the_lines_of_check_lead_from_the_stock_file_to_a_login(
     tmp_path: Path, service: TokenService
 ) -> None:
     service.add("alice@localhost", "wonder:land")
     authority = trustme.CA()
     certificate, trusted = tmp_path / "server.pem", tmp_path / "ca.pem"
-    # trustme's own date, the year 3000, ends the process that reads certificates in ejabberd.
+    # The default of trustme, the year 3000, crashes the certificate process of ejabberd.
     issued = authority.issue_cert("localhost", not_after=datetime.now(UTC) + timedelta(days=30))
     issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
     authority.cert_pem.write_to_path(str(trusted))
     toml = tmp_path / "extauth-http.toml"
     toml.write_text(f'[backend]\nkind = "rest"\nurl = "{service.url}"\n')
-    server = OnThisMachine(certificate)
+    server = StockEjabberd(certificate)
     file = tmp_path / "ejabberd.yml"
     check: list[str | Path] = [PROGRAM, "--config", toml, "check", "--ejabberd-yml", file]
     check += ["--run-as", "root", "--user", "alice@localhost"]
