@@ -80,8 +80,8 @@ def test_without_problems_the_exit_code_is_0_and_the_output_is_plain(yml: Path) 
     assert checked.stdout.endswith("✔ No problems found.\n")
     assert "\x1b" not in checked.stdout
     assert checked.stderr == ""
-    for said in ("The service", "Virtual host example.org", "auth of alice@example.org: allow"):
-        assert said in checked.stdout
+    for text in ("The service", "Virtual host example.org", "auth of alice@example.org: allow"):
+        assert text in checked.stdout
     assert not shown(checked.stdout.encode())
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.replies import Dialect, reply
 from extauth_http.protocol.verdict import Answer
+from extauth_http.terminal.masking import MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def masked_command(outcome: Outcome) -> str:
         operation = outcome.operation.value if outcome.operation else "unknown operation"
         return f"malformed packet: {outcome.size} bytes, {operation}"
     name = f"{command.operation.value}:{command.user}:{command.host}"
-    return f"{name}:********" if command.operation.has_credential else name
+    return f"{name}:{MASK}" if command.operation.has_credential else name
 
 
 def encode(outcome: Outcome) -> bytes:

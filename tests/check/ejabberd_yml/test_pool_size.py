@@ -53,26 +53,28 @@ def test_a_storm_lasts_clients_times_latency_over_size(
     refused: int | None,
     enough: int | None,
 ) -> None:
-    said = found(tmp_path, size, latency, clients)
-    assert f"{clients} clients that reconnect at once are logged in after {seconds} s" in said.found
-    assert said.id == ("pool-too-small" if enough else "pool")
-    assert said.line == (f"extauth_pool_size: {enough}" if enough else "")
-    late = re.search(
-        r"ejabberd refuses (\d+) of them, because they wait more than 30 s", said.found
+    finding = found(tmp_path, size, latency, clients)
+    assert (
+        f"{clients} clients that reconnect at once are logged in after {seconds} s" in finding.found
     )
-    assert (int(late[1]) if late else None) == refused
+    assert finding.id == ("pool-too-small" if enough else "pool")
+    assert finding.line == (f"extauth_pool_size: {enough}" if enough else "")
+    refusals = re.search(
+        r"ejabberd refuses (\d+) of them, because they wait more than 30 s", finding.found
+    )
+    assert (int(refusals[1]) if refusals else None) == refused
     if enough:
         assert found(tmp_path, enough, latency, clients).id == "pool"
         assert found(tmp_path, enough - 1, latency, clients).id == "pool-too-small"
 
 
-@pytest.mark.parametrize(("size", "latency", "said"), RATES)
+@pytest.mark.parametrize(("size", "latency", "text"), RATES)
 def test_the_rate_is_size_over_latency_and_never_rounded_up(
-    tmp_path: Path, size: int, latency: float, said: str
+    tmp_path: Path, size: int, latency: float, text: str
 ) -> None:
-    assert said in found(tmp_path, size, latency, None).found
+    assert text in found(tmp_path, size, latency, None).found
 
 
 def test_without_a_size_there_is_a_member_for_each_core(tmp_path: Path) -> None:
-    said = found(tmp_path, None, 0.1, None).found
-    assert said.startswith(f"extauth_pool_size is {os.cpu_count()}, one per CPU core: ")
+    text = found(tmp_path, None, 0.1, None).found
+    assert text.startswith(f"extauth_pool_size is {os.cpu_count()}, one per CPU core: ")
