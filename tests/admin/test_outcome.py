@@ -9,7 +9,7 @@ from extauth_http.admin.outcome import TROUBLE, Outcome, State, UserListError, e
 from extauth_http.admin.removal import BanNotLiftedError
 from extauth_http.admin.rooms import RoomMismatchError, RoomNotFoundError
 from extauth_http.admin.users import UserNotFoundError
-from extauth_http.ejabberd_api.client import ApiError
+from extauth_http.ejabberd_api.errors import ApiError
 
 
 def nothing() -> bytes:
@@ -82,7 +82,7 @@ def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 TROUBLES = {
     "refused": ApiError("kick_user", "no", is_refused=True),
-    "lost": ApiError("kick_user", "lost", is_undone=False),
+    "lost": ApiError("kick_user", "lost", may_have_changed=True),
     "unknown": UserNotFoundError("who?"),
     "no-room": RoomNotFoundError("where?"),
     "unsuitable": RoomMismatchError("how?"),

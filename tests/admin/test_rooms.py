@@ -5,7 +5,8 @@ import pytest
 from extauth_http.admin import rooms
 from extauth_http.admin.rooms import RoomNotFoundError
 from extauth_http.config.ejabberd import EjabberdSettings
-from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
 from tests.admin.operator import ROOM
 from tests.admin.played import RELEASES, SERVICE, Played, PlayedRoom, says
@@ -14,8 +15,8 @@ TEA = Jid.parse(ROOM)
 ALICE = Jid("alice", "example.org")
 
 
-def api(played: Played) -> Api:
-    return Api(EjabberdSettings.model_validate({"api": played.url}))
+def api(played: Played) -> ApiClient:
+    return ApiClient(EjabberdSettings.model_validate({"api": played.url}))
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -65,7 +66,9 @@ def test_a_room_of_another_shape_is_an_error_that_names_the_command(
     with Played() as played:
         played.rooms[ROOM] = PlayedRoom()
         played.meets(command, says(200, answer))
-        with pytest.raises(ApiError, match=rf"^{command}: ejabberd answers with something"):
+        with pytest.raises(
+            ApiError, match=rf"^{command}: ejabberd returned a result of an unexpected form"
+        ):
             rooms.look(api(played), TEA)
 
 
@@ -74,7 +77,7 @@ def test_a_room_of_another_shape_is_an_error_that_names_the_command(
 def test_a_room_that_is_not_there_is_said_so_on_each_release(release: str, room: str) -> None:
     with (
         Played(release) as played,
-        pytest.raises(RoomNotFoundError, match=rf"^there is no room {room}: ejabberd says"),
+        pytest.raises(RoomNotFoundError, match=rf"^there is no room {room}: ejabberd answers"),
     ):
         rooms.look(api(played), Jid.parse(room))
 

@@ -162,7 +162,7 @@ def test_a_server_that_goes_away_leaves_one_unknown_and_a_second_run_ends_the_re
     ran = operator("user", "kick", "--from", "-", "--yes", "--json", stdin=listed)
     assert ran.code == 1
     assert list(ran.states.values()) == ["done"] * 2 + ["not known"] + ["not done"] * 6
-    assert "Connection refused" in ran.json["outcomes"][3]["said"]
+    assert "connect_refused" in ran.json["outcomes"][3]["said"]
     with Played(port=server.service.port) as again:
         again.sessions = server.sessions
         again.users |= set(users)
@@ -256,7 +256,7 @@ def test_a_wrong_path_is_named(operator: Operator, server: Played) -> None:
     operator.configure(server.url.replace("/api", "/admin"))
     ran = operator("user", "sessions", ALICE)
     assert ran.code == 1
-    assert "status 404 and text/html: that is not mod_http_api" in ran.err
+    assert "is not mod_http_api: it answers with status 404 and text/html" in ran.err
     assert "/api: mod_http_api" in ran.err
 
 

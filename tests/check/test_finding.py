@@ -9,7 +9,8 @@ import pytest
 from extauth_http.check import sections
 from extauth_http.check.configuration import file, permissions, risky_settings, selection
 from extauth_http.check.ejabberd_yml import pool_size
-from extauth_http.check.live_server import findings as live_server
+from extauth_http.check.live_server import api_account, running_options
+from extauth_http.check.live_server import probe as live_server
 from extauth_http.check.program import exchange, systemd_sandbox
 from extauth_http.check.program import probe as program
 from extauth_http.check.service import certificate, reachability
@@ -19,6 +20,7 @@ from tests.check.findings import known
 # The other findings about ejabberd.yml have a file each: ejabberd_yml/test_rules.py.
 TESTED_WITH = {exchange: "program/test_probe.py"}
 MODULES = [
+    api_account,
     certificate,
     exchange,
     file,
@@ -28,6 +30,7 @@ MODULES = [
     program,
     reachability,
     risky_settings,
+    running_options,
     sections,
     selection,
     service,

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.credentials import shown
+from tests.credentials import PASSWORD, shown
 from tests.e2e.conftest import PROGRAM
 from tests.e2e.ejabberd import Ejabberd
+from tests.token_service import TokenService
 
 pytestmark = pytest.mark.e2e
 HIDE = {"hide_sensitive_log_data": True}
+ONLY_STATUS = {"mine": {"from": "mod_http_api", "who": {"ip": "127.0.0.1/8"}, "what": "status"}}
 
 
 def check(server: Ejabberd, file: Path, url: str = "") -> dict[str, dict[str, Any]]:
@@ -45,7 +47,7 @@ def written(server: Ejabberd, folder: Path) -> Path:
     return file
 
 
-def test_what_runs_is_what_the_file_says_and_lets_in(program: str, tmp_path: Path) -> None:
+def test_a_server_that_runs_with_its_file_has_no_findings(program: str, tmp_path: Path) -> None:
     options = {**HIDE, "host_config": {"b.org": {"auth_method": "external"}}}
     with Ejabberd(program, hosts=["example.org", "b.org"], options=options) as server:
         found = check(server, written(server, tmp_path))
@@ -59,9 +61,8 @@ def test_what_runs_is_what_the_file_says_and_lets_in(program: str, tmp_path: Pat
         assert not shown(server.log().encode())
 
 
-def test_the_permission_that_is_suggested_is_enough(program: str, tmp_path: Path) -> None:
-    mine = {"mine": {"from": "mod_http_api", "who": {"ip": "127.0.0.1/8"}, "what": "status"}}
-    server = Ejabberd(program, options={**HIDE, "api_permissions": mine})
+def test_the_suggested_permission_is_enough(program: str, tmp_path: Path) -> None:
+    server = Ejabberd(program, options={**HIDE, "api_permissions": {**ONLY_STATUS}})
     with server:
         found = check(server, written(server, tmp_path))
     assert found["api-login-unknown"]["place"] == ["api_permissions"]
@@ -71,11 +72,34 @@ def test_the_permission_that_is_suggested_is_enough(program: str, tmp_path: Path
     assert found.keys() == {"api-version", "api-options", "api-login"}
 
 
-def test_a_wrong_url_is_told_with_the_listener_to_write(program: str, tmp_path: Path) -> None:
+def test_the_suggested_permission_is_enough_for_an_account(
+    service: TokenService, program: str, tmp_path: Path
+) -> None:
+    service.add("admin@example.org", PASSWORD)
+    server = Ejabberd(program, options={**HIDE, "api_permissions": {**ONLY_STATUS}})
+    config = tmp_path / "extauth-http.toml"
+    config.write_text(
+        f'{config.read_text()}[ejabberd]\napi = "http://127.0.0.1:{server.api_port}/api"\n'
+        '[ejabberd.service_auth]\nkind = "basic"\nusername = "admin@example.org"\n'
+        f'password = "{PASSWORD}"\n'
+    )
+    with server:
+        found = check(server, written(server, tmp_path))
+    refused = found["api-login-unknown"]
+    assert "the account may not call this command" in refused["found"]
+    assert refused["place"] == ["api_permissions"]
+    server.config["api_permissions"] |= yaml.safe_load(refused["line"])
+    server.config |= yaml.safe_load("\n".join(refused["details"][1:]))
+    with server:
+        found = check(server, written(server, tmp_path))
+    assert found.keys() == {"api-account", "api-version", "api-options", "api-login"}
+
+
+def test_a_wrong_url_has_the_listener_to_write(program: str, tmp_path: Path) -> None:
     with Ejabberd(program, options=HIDE) as server:
         file = written(server, tmp_path)
         (finding,) = check(server, file, f"http://127.0.0.1:{server.api_port}/").values()
-    assert "not where mod_http_api is" in finding["found"]
+    assert "is not mod_http_api" in finding["found"]
     assert finding["line"].startswith("listen:")
 
 

@@ -1,10 +1,18 @@
-"""Which form of a command each release gets."""
+"""The form in which each release is called, and how its results are parsed."""
 
 from typing import Any
 
 import pytest
 
-from extauth_http.ejabberd_api.releases import FORMS, Release, forms, number, release_of
+from extauth_http.ejabberd_api.releases import (
+    FORMS,
+    Release,
+    forms_for,
+    parse_count,
+    parse_log_level,
+    parse_release,
+    parse_version,
+)
 
 ROOM = {"room": "tea", "service": "conference.example.org"}
 OLD_ROOM = {"name": "tea", "service": "conference.example.org"}
@@ -30,7 +38,7 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 """Each command of the table with its arguments by their newest names."""
 
-EARLY, LATE = (23, 1), (26, 7)
+EARLY, LATE = Release(23, 1), Release(26, 7)
 RENAMED = [
     (command, release, path, {**arguments} if is_new else {**rest, "name": "tea"})
     for command in (
@@ -53,7 +61,7 @@ JOINED = {
 OLD_AFFILIATION = {**OLD_ROOM, **JID, "affiliation": "none"}
 JIDS = {"user": "alice@example.org", "room": "tea@conference.example.org"}
 AT_SERVICE = {**JID, "service": "conference.example.org"}
-SPECIAL: list[tuple[str, Release, str, dict[str, Any]]] = [
+SPECIAL: list[tuple[str, tuple[int, int], str, dict[str, Any]]] = [
     ("kick_user", EARLY, "kick_user", {**USER}),
     ("kick_user", (24, 2), "kick_user", {**USER}),
     ("kick_user", (24, 6), "kick_user/v2", {**USER}),
@@ -86,30 +94,32 @@ SPECIAL: list[tuple[str, Release, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("command", "release", "path", "arguments"), [*RENAMED, *SPECIAL])
-def test_a_release_is_called_in_its_own_language(
-    command: str, release: Release, path: str, arguments: dict[str, Any]
+def test_a_release_is_called_in_its_own_form(
+    command: str, release: tuple[int, int], path: str, arguments: dict[str, Any]
 ) -> None:
-    form = forms(command, release)[0]
-    assert (form.path, form.spoken(CALLS[command])) == (path, arguments)
+    form = forms_for(command, Release(*release))[0]
+    assert (form.path, form.encode(CALLS[command])) == (path, arguments)
 
 
-def test_each_command_of_the_table_is_shown_above() -> None:
+def test_each_command_of_the_table_is_tested() -> None:
     assert {command for command, *_ in [*RENAMED, *SPECIAL]} == set(FORMS)
 
 
-@pytest.mark.parametrize("release", [EARLY, (23, 10), (24, 12), (25, 4), LATE, (27, 1), None])
+@pytest.mark.parametrize(
+    "release", [EARLY, Release(23, 10), Release(24, 12), Release(25, 4), LATE, Release(27, 1), None]
+)
 def test_a_command_that_never_changed_has_one_form(release: Release | None) -> None:
-    (form,) = forms("send_message", release)
-    assert (form.path, form.spoken({"body": "x"})) == ("send_message", {"body": "x"})
+    (form,) = forms_for("send_message", release)
+    assert (form.path, form.encode({"body": "x"})) == ("send_message", {"body": "x"})
 
 
-def test_a_release_that_does_not_have_a_command_gets_no_form_of_it() -> None:
-    assert forms("muc_get_registered_nick", (25, 9)) == []
+def test_a_release_without_a_command_has_no_form_of_it() -> None:
+    assert forms_for("muc_get_registered_nick", Release(25, 9)) == []
 
 
 @pytest.mark.parametrize("command", FORMS)
-def test_without_a_release_each_form_is_there_once_and_the_newest_first(command: str) -> None:
-    found = forms(command, None)
+def test_without_a_release_all_forms_are_tried_newest_first(command: str) -> None:
+    found = forms_for(command, None)
     assert [form.since for form in found] == sorted({form.since for form in FORMS[command]})[::-1]
 
 
@@ -132,12 +142,14 @@ def test_without_a_release_each_form_is_there_once_and_the_newest_first(command:
         (7, None),
     ],
 )
-def test_the_release_is_read_from_the_status(status: object, expected: Release | None) -> None:
-    assert release_of(status) == expected
+def test_the_release_is_read_from_the_status(
+    status: object, expected: tuple[int, int] | None
+) -> None:
+    assert parse_release(status) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("result", "expected"),
     [
         (2, 2),
         (0, 0),
@@ -152,5 +164,32 @@ def test_the_release_is_read_from_the_status(status: object, expected: Release |
         (None, None),
     ],
 )
-def test_a_count_is_read_however_it_is_told(said: object, expected: int | None) -> None:
-    assert number(said) == expected
+def test_a_count_is_parsed_in_each_form(result: object, expected: int | None) -> None:
+    assert parse_count(result) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("Status: startedejabberd 23.01-1 is running in that node", "23.01-1"),
+        ("Status: started\nejabberd 24.12-3+deb13u2 is running in that node", "24.12-3+deb13u2"),
+        ("ejabberd is not running in that node", ""),
+        (None, ""),
+    ],
+)
+def test_the_version_is_read_from_the_status(status: object, expected: str) -> None:
+    assert parse_version(status) == expected
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"), [({"levelatom": "info"}, "info"), ("warning", "warning")]
+)
+def test_the_log_level_is_parsed_in_each_form(result: object, expected: str) -> None:
+    assert parse_log_level(result) == expected
+
+
+@pytest.mark.parametrize(
+    ("release", "text"), [(Release(24, 2), "24.02"), (Release(25, 10), "25.10")]
+)
+def test_a_release_is_written_as_ejabberd_writes_it(release: Release, text: str) -> None:
+    assert str(release) == text

@@ -10,12 +10,13 @@ from extauth_http.admin.outcome import TROUBLE, UserListError, read_list
 from extauth_http.admin.output import NoTerminalError, Screen
 from extauth_http.config.ejabberd import load_ejabberd
 from extauth_http.config.loader import ConfigError, config_file
-from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
 
 GOOD, BAD, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
-Work = Callable[[argparse.Namespace, Api, Screen], int]
+Work = Callable[[argparse.Namespace, ApiClient, Screen], int]
 
 
 def run(arguments: argparse.Namespace, work: Work) -> int:
@@ -30,17 +31,17 @@ def run(arguments: argparse.Namespace, work: Work) -> int:
         configured = load_ejabberd(config_file(arguments.config))
         for warning in configured.warnings():
             screen.note(f"extauth-http: {warning}")
-        api = Api(configured, screen.would_call if arguments.dry_run else None)
+        api = ApiClient(configured, screen.would_call if arguments.dry_run else None)
     except ConfigError as bad:
         return _end(screen, str(bad), UNUSABLE)
     except ApiError as error:
-        return _end(screen, error.said, UNUSABLE)
+        return _end(screen, error.message, UNUSABLE)
     try:
         return work(arguments, api, screen)
     except (UserListError, NoTerminalError) as why:
         return _end(screen, str(why), UNUSABLE)
     except TROUBLE as error:
-        advice = error.advice if isinstance(error, ApiError) else ""
+        advice = str(error.hint or "") if isinstance(error, ApiError) else ""
         return _end(screen, str(error), BAD, advice)
     except KeyboardInterrupt:
         return _end(screen, "interrupted", INTERRUPTED)
@@ -52,9 +53,9 @@ def run(arguments: argparse.Namespace, work: Work) -> int:
         api.close()
 
 
-def agreed(arguments: argparse.Namespace, api: Api, screen: Screen, question: str) -> bool:
+def agreed(arguments: argparse.Namespace, api: ApiClient, screen: Screen, question: str) -> bool:
     """Whether to go on with what ends something. Raises NobodyToAsk."""
-    if arguments.yes or api.is_dry or screen.agrees(question):
+    if arguments.yes or api.is_dry_run or screen.agrees(question):
         return True
     screen.note("nothing was done")
     return False

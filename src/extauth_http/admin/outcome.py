@@ -11,7 +11,7 @@ from extauth_http.admin.notes import BanNotesError
 from extauth_http.admin.removal import BanNotLiftedError
 from extauth_http.admin.rooms import RoomMismatchError, RoomNotFoundError
 from extauth_http.admin.users import UserNotFoundError
-from extauth_http.ejabberd_api.client import ApiError
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
 
 T = TypeVar("T")
@@ -50,8 +50,8 @@ TROUBLE = (
 def trouble(target: object, error: Exception) -> Outcome:
     """The outcome that one of TROUBLE means."""
     if isinstance(error, ApiError):
-        state = State.NOT_DONE if error.is_undone else State.NOT_KNOWN
-        return Outcome(str(target), state, str(error), advice=error.advice)
+        state = State.NOT_KNOWN if error.may_have_changed else State.NOT_DONE
+        return Outcome(str(target), state, str(error), advice=str(error.hint or ""))
     state = State.NOT_KNOWN if isinstance(error, BanNotLiftedError) else State.NOT_DONE
     return Outcome(str(target), state, str(error))
 

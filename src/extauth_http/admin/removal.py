@@ -20,7 +20,9 @@ from xml.sax.saxutils import escape, quoteattr
 from extauth_http.admin import rooms
 from extauth_http.admin.notes import Note, forget, left_behind, made_folder, noted
 from extauth_http.admin.rooms import Occupant, Room, RoomNotFoundError
-from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
+from extauth_http.ejabberd_api.hints import Hint
 from extauth_http.protocol.jid import Jid
 
 OUTCAST = "outcast"
@@ -46,14 +48,14 @@ class Removed:
     was_subscribed: bool
 
 
-def remove(api: Api, place: Jid, jid: Jid, reason: str, *, ban: bool = False) -> Removed:
+def remove(api: ApiClient, place: Jid, jid: Jid, reason: str, *, ban: bool = False) -> Removed:
     """Who is in there, and as what, is looked at now: since it was asked about and told, somebody
     may have come in, been made a member or been banned.
 
     Raises ApiError, BanLeft, NoPlace before anything is done, and NoSuchRoom for a ban from a room
     that is gone.
     """
-    if not (ban or api.is_dry):
+    if not (ban or api.is_dry_run):
         made_folder()
     try:
         room = rooms.look(api, place)
@@ -87,7 +89,7 @@ def remove(api: Api, place: Jid, jid: Jid, reason: str, *, ban: bool = False) ->
     return Removed("banned and let in again", nicks, before, was_subscribed)
 
 
-def _kick(api: Api, room: Room, there: list[Occupant], reason: str) -> bool:
+def _kick(api: ApiClient, room: Room, there: list[Occupant], reason: str) -> bool:
     """Whether the role could be taken away: ejabberd lets nobody but a moderator who is in the
     room do that, and to no other moderator."""
     admin = api.settings.room_admin
@@ -108,14 +110,14 @@ def _kick(api: Api, room: Room, there: list[Occupant], reason: str) -> bool:
             if error.is_refused:
                 return False
             raise
-    return api.is_dry or _are_gone(api, room.room, {occupant.jid for occupant in there})
+    return api.is_dry_run or _are_gone(api, room.room, {occupant.jid for occupant in there})
 
 
 def _moderates(occupant: Occupant) -> bool:
     return occupant.role == "moderator"
 
 
-def _are_gone(api: Api, room: Jid, jids: set[str]) -> bool:
+def _are_gone(api: ApiClient, room: Jid, jids: set[str]) -> bool:
     """The API does not hand on the room's answer: it is seen from who is left."""
     end = time.monotonic() + SEEN
     while time.monotonic() < end:
@@ -124,7 +126,7 @@ def _are_gone(api: Api, room: Jid, jids: set[str]) -> bool:
         except RoomNotFoundError:  # it ended with them
             return True
         except ApiError as error:
-            error.is_undone = False
+            error.may_have_changed = True
             raise
         if not left & jids:
             return True
@@ -132,8 +134,8 @@ def _are_gone(api: Api, room: Jid, jids: set[str]) -> bool:
     return False
 
 
-def _ban_for_a_moment(api: Api, room: Jid, jid: Jid, before: str) -> None:
-    if api.is_dry:
+def _ban_for_a_moment(api: ApiClient, room: Jid, jid: Jid, before: str) -> None:
+    if api.is_dry_run:
         rooms.set_affiliation(api, room, jid, OUTCAST)
         rooms.set_affiliation(api, room, jid, before)
         return
@@ -142,26 +144,26 @@ def _ban_for_a_moment(api: Api, room: Jid, jid: Jid, before: str) -> None:
         try:
             rooms.set_affiliation(api, room, jid, OUTCAST)
         except ApiError as error:
-            if error.is_undone:
+            if not error.may_have_changed:
                 forget(file)
             else:
                 # It may be in force, or come into force yet: the note stays.
                 with contextlib.suppress(ApiError):
                     rooms.set_affiliation(api, room, jid, before)
-                error.advice = f"a ban may be left; {MEND}"
+                error.hint = Hint(f"a ban may be left; {MEND}")
             raise
         _let_in_again(api, note)
         forget(file)
 
 
-def _let_in_again(api: Api, note: Note) -> None:
+def _let_in_again(api: ApiClient, note: Note) -> None:
     for attempt in range(TRIES):
         if attempt:
             time.sleep(BETWEEN)
         try:
             rooms.set_affiliation(api, note.place, note.jid, note.affiliation)
         except ApiError as error:
-            why = error.said
+            why = error.message
             if error.is_refused and _went_with_its_room(api, note.place):
                 return
         else:
@@ -172,7 +174,7 @@ def _let_in_again(api: Api, note: Note) -> None:
     )
 
 
-def _went_with_its_room(api: Api, room: Jid) -> bool:
+def _went_with_its_room(api: ApiClient, room: Jid) -> bool:
     """Somebody else may have ended the room meanwhile, and its bans with it. One that is just
     ending is looked at again with the next try."""
     try:
@@ -184,7 +186,7 @@ def _went_with_its_room(api: Api, room: Jid) -> bool:
     return False
 
 
-def mend(api: Api) -> list[str]:
+def mend(api: ApiClient) -> list[str]:
     """Takes away the bans that interrupted removals left on this server, and says which.
 
     A ban that somebody has changed since is left as it is. Raises NoPlace, and ApiError with the
@@ -198,12 +200,12 @@ def mend(api: Api) -> list[str]:
             stands = False
         if stands:
             rooms.set_affiliation(api, note.place, note.jid, note.affiliation)
-            took = "would take" if api.is_dry else "took"
+            took = "would take" if api.is_dry_run else "took"
             said.append(
                 f"{took} away the ban of {note.jid} from {note.place}, which an interrupted "
                 "removal had left"
             )
-        if not api.is_dry:
+        if not api.is_dry_run:
             forget(file)
     return said
 

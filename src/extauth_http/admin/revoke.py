@@ -11,7 +11,8 @@ from enum import StrEnum
 from extauth_http.admin import users
 from extauth_http.admin.users import UserNotFoundError
 from extauth_http.admin.visible import visible
-from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.program.decider import Decider
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.jid import Jid, bare
@@ -67,12 +68,12 @@ def verify(decider: Decider, jid: Jid, password: str) -> Step:
     return Step("credential", StepStatus.DONE, f"the service refuses it: {why}")
 
 
-def forget(api: Api, jid: Jid, *, keep_caches: bool) -> list[Step]:
+def forget(api: ApiClient, jid: Jid, *, keep_caches: bool) -> list[Step]:
     """What ejabberd keeps beside sessions. Raises ApiError where it cannot be asked at all."""
     return [_cache(api, keep_caches=keep_caches), _oauth(api, jid)]
 
 
-def end(api: Api, jid: Jid) -> list[Step]:
+def end(api: ApiClient, jid: Jid) -> list[Step]:
     """The sessions, and with them FAST tokens where the server clears those on a kick: it does so
     for ``kick_user`` alone, and only where there is a session to end."""
     count = users.kick(api, jid)
@@ -83,7 +84,7 @@ def end(api: Api, jid: Jid) -> list[Step]:
     return [Step("sessions", StepStatus.NOTHING_THERE, _why_none(api, jid)), _fast(api, 0)]
 
 
-def _why_none(api: Api, jid: Jid) -> str:
+def _why_none(api: ApiClient, jid: Jid) -> str:
     """A mistyped name has no session either: it must not look like somebody's end."""
     try:
         users.must_be_known(api, jid)
@@ -94,7 +95,7 @@ def _why_none(api: Api, jid: Jid) -> str:
     return "none"
 
 
-def look_again(api: Api, jid: Jid) -> Step:
+def look_again(api: ApiClient, jid: Jid) -> Step:
     """What is left when whoever may come back has had the time to. At once, ejabberd still lists
     sessions that it has just ended."""
     what = "afterwards"
@@ -120,7 +121,7 @@ def look_again(api: Api, jid: Jid) -> Step:
     )
 
 
-def _cache(api: Api, *, keep_caches: bool) -> Step:
+def _cache(api: ApiClient, *, keep_caches: bool) -> Step:
     if keep_caches:
         return Step("login cache", StepStatus.SKIPPED, "--keep-caches")
     try:
@@ -137,7 +138,7 @@ def _cache(api: Api, *, keep_caches: bool) -> Step:
     )
 
 
-def _oauth(api: Api, jid: Jid) -> Step:
+def _oauth(api: ApiClient, jid: Jid) -> Step:
     what = "OAuth tokens"
     try:
         tokens = _tokens(api, jid)
@@ -152,12 +153,12 @@ def _oauth(api: Api, jid: Jid) -> Step:
     return Step(what, StepStatus.DONE, f"{len(tokens)} revoked")
 
 
-def _tokens(api: Api, jid: Jid) -> list[str]:
-    listed = api.listed("oauth_list_tokens", lambda one: (str(one["user"]), str(one["token"])))
+def _tokens(api: ApiClient, jid: Jid) -> list[str]:
+    listed = api.query_list("oauth_list_tokens", lambda one: (str(one["user"]), str(one["token"])))
     return [token for user, token in listed if bare(user) == str(jid)]
 
 
-def _fast(api: Api, ended: int) -> Step:
+def _fast(api: ApiClient, ended: int) -> Step:
     what = "FAST tokens"
     release = api.release
     if release is None:

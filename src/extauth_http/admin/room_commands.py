@@ -11,7 +11,8 @@ from extauth_http.admin.output import Screen
 from extauth_http.admin.removal import Removed
 from extauth_http.admin.rooms import Room, RoomNotFoundError
 from extauth_http.admin.visible import visible
-from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
 
 BANS_HOLD = (24, 12)
@@ -25,7 +26,7 @@ BRIEF = (
 """What becomes of a room that is not persistent, as seen on 23.01, 24.12 and 26.07."""
 
 
-def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def create(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room create``"""
     room: Jid = arguments.room
     options = dict(arguments.option)
@@ -50,7 +51,7 @@ def create(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return GOOD
 
 
-def listing(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def listing(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room list``"""
     found = rooms.online(api, arguments.service)
     facts = [{"room": room, "occupants": count} for room, count in found]
@@ -61,7 +62,7 @@ def listing(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return GOOD
 
 
-def show(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def show(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room show``"""
     room = rooms.look(api, arguments.room)
     if screen.as_json:
@@ -85,7 +86,7 @@ def show(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return GOOD
 
 
-def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def invite(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room invite``: everybody is looked at before anybody is invited."""
     jids = targets_of(arguments)
     _mend(api, screen)
@@ -117,7 +118,7 @@ def invite(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return INTERRUPTED if is_interrupted else code
 
 
-def remove(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def remove(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room remove``"""
     targets = targets_of(arguments)
     _mend(api, screen)
@@ -148,7 +149,7 @@ def remove(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return INTERRUPTED if is_interrupted else code
 
 
-def unregister_nick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def unregister_nick(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room unregister-nick``"""
     jid: Jid = arguments.user
     service: str = arguments.service
@@ -167,7 +168,7 @@ def unregister_nick(arguments: argparse.Namespace, api: Api, screen: Screen) -> 
     return screen.outcomes([Outcome(str(jid), State.DONE, said, {"nick": nick})])
 
 
-def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def destroy(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room destroy``"""
     room = rooms.look(api, arguments.room)
     count = len(room.occupants)
@@ -178,9 +179,9 @@ def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
         _wait(arguments, api, screen, bool(room.occupants))
     rooms.destroy(api, room.room)
     try:
-        is_gone = api.is_dry or rooms.is_gone(api, room.room)
+        is_gone = api.is_dry_run or rooms.is_gone(api, room.room)
     except ApiError as error:
-        error.is_undone = False
+        error.may_have_changed = True
         raise
     if not is_gone:
         raise ApiError("destroy_room", "ejabberd says yes, and the room is still there")
@@ -188,14 +189,14 @@ def destroy(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return screen.outcomes([Outcome(str(room.room), State.DONE, said, {"occupants": count})])
 
 
-def mend(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def mend(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``room mend``"""
     said = removal.mend(api)
     screen.result("\n".join(said) or "nothing to mend", {"mended": said})
     return GOOD
 
 
-def _mend(api: Api, screen: Screen) -> None:
+def _mend(api: ApiClient, screen: Screen) -> None:
     """By the way: what cannot be mended keeps nobody from anything else."""
     try:
         for said in removal.mend(api):
@@ -204,7 +205,7 @@ def _mend(api: Api, screen: Screen) -> None:
         screen.note(f"bans that an interrupted removal may have left were not looked at: {error}")
 
 
-def _must_be_known(api: Api, room: Room, jids: list[Jid]) -> None:
+def _must_be_known(api: ApiClient, room: Room, jids: list[Jid]) -> None:
     """Of those who are not in the room: a slip of the pen is told before anything is done."""
     served = users.hosts(api)
     for jid in jids:
@@ -221,20 +222,20 @@ def _question(arguments: argparse.Namespace, room: Room, jids: list[Jid]) -> str
     return f"{what} {jids[0]}{f' ({nicks})' if nicks else ''} from {room.room}?"
 
 
-def _unban(api: Api, room: Room, jid: Jid) -> Outcome:
+def _unban(api: ApiClient, room: Room, jid: Jid) -> Outcome:
     if room.affiliation_of(jid) != removal.OUTCAST:
         return Outcome(str(jid), State.DONE, f"is not banned from {room.room}")
     rooms.set_affiliation(api, room.room, jid, "none")
     return Outcome(str(jid), State.DONE, f"no longer banned from {room.room}")
 
 
-def _wait(arguments: argparse.Namespace, api: Api, screen: Screen, somebody: bool) -> None:
-    if somebody and not api.is_dry:
+def _wait(arguments: argparse.Namespace, api: ApiClient, screen: Screen, somebody: bool) -> None:
+    if somebody and not api.is_dry_run:
         screen.note(f"waiting {arguments.grace:g} s")
         time.sleep(arguments.grace)
 
 
-def _told(api: Api, room: Room, done: Removed) -> str:
+def _told(api: ApiClient, room: Room, done: Removed) -> str:
     also = " and no longer subscribed" if done.was_subscribed else ""
     where = room.room
     match done.how:

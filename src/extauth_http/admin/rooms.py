@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from extauth_http.ejabberd_api.client import Api, ApiError, unreadable
-from extauth_http.ejabberd_api.masking import masked
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError, unexpected_result
+from extauth_http.ejabberd_api.masking import mask_arguments
 from extauth_http.protocol.jid import Jid, bare
 
 ENDED = 2.0  # seconds until a room that ends must have ended
@@ -55,7 +56,7 @@ class Room:
     @property
     def shown_options(self) -> dict[str, str] | None:
         """The options, the room's password masked."""
-        return None if self.options is None else masked(self.options, [])
+        return None if self.options is None else mask_arguments(self.options)
 
     def occupants_of(self, jid: Jid) -> list[Occupant]:
         return [occupant for occupant in self.occupants if bare(occupant.jid) == str(jid)]
@@ -74,11 +75,11 @@ class RoomMismatchError(Exception):
     """What was asked for cannot be done to this room; what there is of it all the same is said."""
 
 
-def online(api: Api, service: str) -> list[tuple[str, int]]:
+def online(api: ApiClient, service: str) -> list[tuple[str, int]]:
     """The rooms of a service, or of all with ``global``, each with its number of occupants. One
     that hibernates is not among them, and wakes up for each command that names it."""
     try:
-        found = api.listed(
+        found = api.query_list(
             "muc_online_rooms_by_regex",
             lambda each: (str(each["jid"]), int(each["participants"])),
             service=service,
@@ -91,26 +92,26 @@ def online(api: Api, service: str) -> list[tuple[str, int]]:
     return sorted(found)
 
 
-def look(api: Api, room: Jid) -> Room:
+def look(api: ApiClient, room: Jid) -> Room:
     """Raises NoSuchRoom, and ApiError."""
     place = {"room": room.user, "service": room.host}
     try:
-        affiliations = api.listed("get_room_affiliations", _affiliation, **place)
-        occupants = api.listed("get_room_occupants", _occupant, **place)
-        subscribers = api.listed("get_subscribers", str, **place)
+        affiliations = api.query_list("get_room_affiliations", _affiliation, **place)
+        occupants = api.query_list("get_room_occupants", _occupant, **place)
+        subscribers = api.query_list("get_subscribers", str, **place)
     except ApiError as error:
-        if error.is_refused and _NO_ROOM.search(error.said):
+        if error.is_refused and _NO_ROOM.search(error.message):
             raise RoomNotFoundError(
-                f"there is no room {room}: {error.said}; `extauth-http room list` shows those "
+                f"there is no room {room}: {error.message}; `extauth-http room list` shows those "
                 "that are online"
             ) from None
         raise
     return Room(room, occupants, affiliations, subscribers, _options(api, room))
 
 
-def _options(api: Api, room: Jid) -> dict[str, str] | None:
+def _options(api: ApiClient, room: Jid) -> dict[str, str] | None:
     try:
-        said = api.look("get_room_options", room=room.user, service=room.host)
+        said = api.query("get_room_options", room=room.user, service=room.host)
     except ApiError as error:
         # ejabberd 24.12 answers "400 Bad Request" for every room.
         if error.is_refused:
@@ -119,10 +120,10 @@ def _options(api: Api, room: Jid) -> dict[str, str] | None:
     try:
         return dict(sorted(_pairs(said)))
     except (KeyError, TypeError):
-        raise unreadable("get_room_options") from None
+        raise unexpected_result("get_room_options") from None
 
 
-def is_gone(api: Api, room: Jid) -> bool:
+def is_gone(api: ApiClient, room: Jid) -> bool:
     """Whether a room is not there any more. One that is just ending answers with an error of its
     own, and is looked at until it has ended."""
     end = time.monotonic() + ENDED
@@ -139,7 +140,7 @@ def is_gone(api: Api, room: Jid) -> bool:
         time.sleep(0.05)
 
 
-def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room | None:
+def create(api: ApiClient, room: Jid, host: str, options: Mapping[str, str]) -> Room | None:
     """Makes a room with these options, or none at all; None on a dry run.
 
     ejabberd makes a room also where it does not know an option, or reads another value into it: so
@@ -169,7 +170,7 @@ def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room |
         if error.status == 500 and options:
             raise _unlike(room, options) from None
         raise
-    if api.is_dry:
+    if api.is_dry_run:
         return None
     try:
         made = look(api, room)
@@ -189,7 +190,7 @@ def create(api: Api, room: Jid, host: str, options: Mapping[str, str]) -> Room |
     return made
 
 
-def _must_be(api: Api, made: Room, options: Mapping[str, str]) -> None:
+def _must_be(api: ApiClient, made: Room, options: Mapping[str, str]) -> None:
     """Raises Unsuitable where a room does not have these options."""
     if made.options is None:
         for name, value in options.items():
@@ -210,7 +211,7 @@ def _must_be(api: Api, made: Room, options: Mapping[str, str]) -> None:
     if wrong:
         raise RoomMismatchError(
             f"{made.room} was not made: ejabberd would make of it "
-            f"{', '.join(f'{name}={masked(made.options, [])[name]}' for name in wrong)}"
+            f"{', '.join(f'{name}={mask_arguments(made.options)[name]}' for name in wrong)}"
         )
 
 
@@ -220,7 +221,7 @@ def _unlike(room: Jid, options: Iterable[str]) -> RoomMismatchError:
     )
 
 
-def change_option(api: Api, room: Jid, name: str, value: str) -> None:
+def change_option(api: ApiClient, room: Jid, name: str, value: str) -> None:
     api.change("change_room_option", room=room.user, service=room.host, option=name, value=value)
 
 
@@ -230,7 +231,7 @@ def host_of(service: str, served: list[str]) -> str:
     return max(fitting, key=len, default=served[0] if len(served) == 1 else "")
 
 
-def invite(api: Api, room: Jid, jids: list[Jid], reason: str, password: str) -> None:
+def invite(api: ApiClient, room: Jid, jids: list[Jid], reason: str, password: str) -> None:
     """A direct invitation (XEP-0249) from the room to each."""
     api.change(
         "send_direct_invitation",
@@ -242,11 +243,11 @@ def invite(api: Api, room: Jid, jids: list[Jid], reason: str, password: str) -> 
     )
 
 
-def make_member(api: Api, room: Jid, jid: Jid) -> None:
+def make_member(api: ApiClient, room: Jid, jid: Jid) -> None:
     set_affiliation(api, room, jid, "member")
 
 
-def set_affiliation(api: Api, room: Jid, jid: Jid, affiliation: str) -> None:
+def set_affiliation(api: ApiClient, room: Jid, jid: Jid, affiliation: str) -> None:
     api.change(
         "set_room_affiliation",
         room=room.user,
@@ -257,23 +258,23 @@ def set_affiliation(api: Api, room: Jid, jid: Jid, affiliation: str) -> None:
     )
 
 
-def registered_nick(api: Api, jid: Jid, service: str) -> str | None:
+def registered_nick(api: ApiClient, jid: Jid, service: str) -> str | None:
     """The nick that a user has registered at a service, None where the server does not tell."""
-    if not api.has("muc_get_registered_nick"):
+    if not api.has_command("muc_get_registered_nick"):
         return None
     try:
-        said = api.look("muc_get_registered_nick", user=jid.user, host=jid.host, service=service)
+        said = api.query("muc_get_registered_nick", user=jid.user, host=jid.host, service=service)
     except ApiError as error:
         # Of a server that does not tell its release, or of no MUC service.
         if error.is_refused:
             return None
         raise
     if not isinstance(said, str):
-        raise unreadable("muc_get_registered_nick")
+        raise unexpected_result("muc_get_registered_nick")
     return said
 
 
-def unregister_nick(api: Api, jid: Jid, service: str) -> None:
+def unregister_nick(api: ApiClient, jid: Jid, service: str) -> None:
     try:
         api.change("muc_unregister_nick", user=jid.user, host=jid.host, service=service)
     except ApiError as error:
@@ -282,7 +283,7 @@ def unregister_nick(api: Api, jid: Jid, service: str) -> None:
         raise
 
 
-def tell(api: Api, room: Jid, occupants: list[Occupant], text: str) -> None:
+def tell(api: ApiClient, room: Jid, occupants: list[Occupant], text: str) -> None:
     """A message from the room itself to each of these, shown in the room (XEP-0045 section 7.4)."""
     for occupant in occupants:
         api.change(
@@ -294,7 +295,7 @@ def tell(api: Api, room: Jid, occupants: list[Occupant], text: str) -> None:
         )
 
 
-def destroy(api: Api, room: Jid) -> None:
+def destroy(api: ApiClient, room: Jid) -> None:
     api.change("destroy_room", room=room.user, service=room.host)
 
 
@@ -319,7 +320,7 @@ _NO_ROOM = re.compile("room does not exist|room_not_found|'service'", re.IGNOREC
 
 
 def _is_about_service(error: ApiError) -> bool:
-    said = error.said
+    said = error.message
     if error.command == "muc_online_rooms_by_regex":
         return error.status in (400, 500)
     return "'service'" in said or "serverhost" in said

@@ -15,14 +15,15 @@ from extauth_http.admin.users import Session
 from extauth_http.admin.visible import visible
 from extauth_http.backends.registry import load
 from extauth_http.config.loader import ConfigError, config_file
-from extauth_http.ejabberd_api.client import Api, ApiError
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.program.decider import Decider
 from extauth_http.protocol.jid import Jid
 
 On = dict[Jid, list[Session]]
 
 
-def sessions(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def sessions(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``user sessions``"""
     jid: Jid = arguments.user
     users.must_be_served([jid], users.hosts(api))
@@ -62,7 +63,7 @@ def sessions(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return GOOD
 
 
-def notify(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def notify(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``user notify``"""
     targets = targets_of(arguments)
     users.must_be_served(targets, users.hosts(api))
@@ -80,7 +81,7 @@ def notify(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return INTERRUPTED if is_interrupted else code
 
 
-def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def kick(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``user kick``"""
     targets = targets_of(arguments)
     if arguments.resource and len(targets) > 1:
@@ -118,7 +119,7 @@ def kick(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return INTERRUPTED if is_interrupted else code
 
 
-def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
+def revoke_user(arguments: argparse.Namespace, api: ApiClient, screen: Screen) -> int:
     """``user revoke``"""
     targets = targets_of(arguments)
     if len(targets) > 1 and not arguments.no_verify:
@@ -145,7 +146,7 @@ def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
             return failed[jid]
         steps = [*verified, *revoke.forget(api, jid, keep_caches=arguments.keep_caches)]
         steps += revoke.end(api, jid)
-        if api.is_dry:
+        if api.is_dry_run:
             return Outcome(str(jid), State.DONE, "revoked as far as this ejabberd can")
         if arguments.no_fast:
             steps = [each for each in steps if each.what != "FAST tokens"]
@@ -156,7 +157,7 @@ def revoke_user(arguments: argparse.Namespace, api: Api, screen: Screen) -> int:
     return INTERRUPTED if is_interrupted else code
 
 
-def _look(api: Api, targets: Sequence[Jid], screen: Screen) -> tuple[On, dict[Jid, Outcome]]:
+def _look(api: ApiClient, targets: Sequence[Jid], screen: Screen) -> tuple[On, dict[Jid, Outcome]]:
     """Who is on with what, and those for whom that could not be asked."""
     on: On = {}
 
@@ -179,7 +180,7 @@ def _question(on: On) -> str:
     return f"End {_sessions(total)} of {len(on)} users?"
 
 
-def _tell_and_wait(arguments: argparse.Namespace, api: Api, screen: Screen, on: On) -> None:
+def _tell_and_wait(arguments: argparse.Namespace, api: ApiClient, screen: Screen, on: On) -> None:
     """Those who are on are told first; that somebody cannot be told keeps nothing from its end."""
     if not arguments.notify:
         return
@@ -188,14 +189,14 @@ def _tell_and_wait(arguments: argparse.Namespace, api: Api, screen: Screen, on: 
             users.tell(api, jid, _resources(open_ones), arguments.notify)
         except ApiError as error:
             screen.note(f"{jid} could not be told: {error}")
-    if any(on.values()) and not api.is_dry:
+    if any(on.values()) and not api.is_dry_run:
         screen.note(f"waiting {arguments.grace:g} s")
         time.sleep(arguments.grace)
 
 
 def _kick_one(
     arguments: argparse.Namespace,
-    api: Api,
+    api: ApiClient,
     screen: Screen,
     on: On,
 ) -> int:
@@ -214,7 +215,7 @@ def _kick_one(
     return screen.outcomes([Outcome(str(jid), State.DONE, said, {"ended": 1})])
 
 
-def _settled(api: Api, outcome: Outcome) -> Outcome:
+def _settled(api: ApiClient, outcome: Outcome) -> Outcome:
     """Where the answer got lost, what is so is looked at instead."""
     if outcome.state is not State.NOT_KNOWN:
         return outcome

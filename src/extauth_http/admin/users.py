@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from extauth_http.ejabberd_api.client import Api, ApiError, unreadable
-from extauth_http.ejabberd_api.releases import number
+from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError, unexpected_result
+from extauth_http.ejabberd_api.releases import parse_count
 from extauth_http.protocol.jid import Jid
 
 
@@ -28,7 +29,7 @@ class UserNotFoundError(Exception):
     """Nobody by that name: not on, and unknown to ejabberd or at a host that it does not serve."""
 
 
-def sessions(api: Api, jid: Jid) -> list[Session]:
+def sessions(api: ApiClient, jid: Jid) -> list[Session]:
     """Everything a user is on with, newest first. Raises ApiError."""
     now = datetime.now(UTC).replace(microsecond=0)
 
@@ -44,22 +45,22 @@ def sessions(api: Api, jid: Jid) -> list[Session]:
             node=str(said["node"]),
         )
 
-    found = api.listed("user_sessions_info", session, user=jid.user, host=jid.host)
+    found = api.query_list("user_sessions_info", session, user=jid.user, host=jid.host)
     return sorted(found, key=lambda session: session.since, reverse=True)
 
 
-def hosts(api: Api) -> list[str]:
+def hosts(api: ApiClient) -> list[str]:
     """The virtual hosts that the server has. Raises ApiError."""
-    return api.listed("registered_vhosts", str)
+    return api.query_list("registered_vhosts", str)
 
 
-def must_be_known(api: Api, jid: Jid) -> None:
+def must_be_known(api: ApiClient, jid: Jid) -> None:
     """Raises NoSuchUser for a user that ejabberd does not know.
 
     ejabberd takes an undecided ``isuser`` for a no, so this is asked only where somebody who does
     not exist would make a difference, and never keeps a session from being ended.
     """
-    if api.look("check_account", user=jid.user, host=jid.host) != 0:
+    if api.query("check_account", user=jid.user, host=jid.host) != 0:
         raise UserNotFoundError(f"ejabberd does not know {jid}, or could not ask whether it exists")
 
 
@@ -72,7 +73,7 @@ def must_be_served(jids: list[Jid], served: list[str]) -> None:
             )
 
 
-def tell(api: Api, jid: Jid, resources: list[str], text: str) -> None:
+def tell(api: ApiClient, jid: Jid, resources: list[str], text: str) -> None:
     """A message from the host itself to each of the sessions."""
     for told, resource in enumerate(resources):
         try:
@@ -84,24 +85,24 @@ def tell(api: Api, jid: Jid, resources: list[str], text: str) -> None:
                 body=text,
             )
         except ApiError as error:
-            error.is_undone = error.is_undone and not told
+            error.may_have_changed = error.may_have_changed or bool(told)
             raise
 
 
-def kick(api: Api, jid: Jid) -> int | None:
+def kick(api: ApiClient, jid: Jid) -> int | None:
     """Ends all sessions and says how many there were; None on a dry run."""
     said = api.change("kick_user", user=jid.user, host=jid.host)
-    if api.is_dry:
+    if api.is_dry_run:
         return None
-    count = number(said)
+    count = parse_count(said)
     if count is None:
-        error = unreadable("kick_user")
-        error.is_undone = False
+        error = unexpected_result("kick_user")
+        error.may_have_changed = True
         raise error
     return count
 
 
-def kick_with(api: Api, jid: Jid, reason: str) -> int | None:
+def kick_with(api: ApiClient, jid: Jid, reason: str) -> int | None:
     """The same, where each client is told why: ``kick_user`` has no place for it, so those that are
     on now are ended one by one, and ``kick_user`` ends what has come since."""
     on = sessions(api, jid)
@@ -111,7 +112,7 @@ def kick_with(api: Api, jid: Jid, reason: str) -> int | None:
     return None if came_since is None else max(len(on), came_since)
 
 
-def kick_one(api: Api, jid: Jid, resource: str, reason: str) -> None:
+def kick_one(api: ApiClient, jid: Jid, resource: str, reason: str) -> None:
     """Ends one session. ejabberd says yes to a resource that is not there, too."""
     api.change(
         "kick_session",

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api",
         metavar="URL",
-        help="admin API of a running ejabberd, such as http://127.0.0.1:5280/api",
+        help="admin API of a running ejabberd, such as http://127.0.0.1:5443/api",
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.set_defaults(run=_run)

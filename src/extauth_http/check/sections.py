@@ -21,7 +21,7 @@ from extauth_http.check.ejabberd_yml import (
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
-from extauth_http.check.live_server import findings as live_server
+from extauth_http.check.live_server import probe as live_server
 from extauth_http.check.login import Login
 from extauth_http.check.program import command_line, systemd_sandbox
 from extauth_http.check.program import probe as program
@@ -65,7 +65,10 @@ class Checks:
         if yml:
             yield from self._ejabberd_yml(yml)
         if self.api:
-            found = live_server.findings(self.api, yml, self.account, self.login, self.dialects)
+            config = config_file(self.config)
+            found = live_server.findings(
+                self.api, config, yml, self.account, self.login, self.dialects
+            )
             yield f"The running ejabberd at {self.api}", list(found)
 
     def _configurations(self, yml: EjabberdYml | None) -> Iterator[Section]:

@@ -46,13 +46,20 @@ class EjabberdSettings(Section, arbitrary_types_allowed=True):
         return [f"ejabberd.api: what is sent to {self.api} crosses the network in clear text"]
 
 
+class NoEjabberdTableError(ConfigError):
+    """Neither the file nor the environment holds an ``ejabberd`` table."""
+
+
 class _File(Section, extra="ignore"):
     # By its base, so that what the environment says is taken as text and not for JSON.
     ejabberd: Annotated[Section, BeforeValidator(EjabberdSettings.model_validate)]
 
 
 def load_ejabberd(file: Path | None) -> EjabberdSettings:
-    """The ``ejabberd`` table of a file and the environment. Raises ConfigError."""
+    """The ``ejabberd`` table of a file and the environment.
+
+    Raises ConfigError, and NoEjabberdTableError if there is none.
+    """
     unreadable: ConfigError | None = None
     data: dict[str, Any] = {}
     try:
@@ -66,7 +73,8 @@ def load_ejabberd(file: Path | None) -> EjabberdSettings:
     if "ejabberd" not in table:
         if unreadable:
             raise unreadable
-        raise ConfigError([f"{file}: there is no [ejabberd] table; write\n\n{EXAMPLE}\n"])
+        problem = f"{file}: there is no [ejabberd] table; write\n\n{EXAMPLE}\n"
+        raise NoEjabberdTableError([problem])
     try:
         found = validate(_File, file, table).ejabberd
     except ConfigError as error:

@@ -1,1 +1,1 @@
-"""ejabberd's admin API: the client, and how each release calls its commands."""
+"""The client of ejabberd's admin API: calls, the forms of each release, configuration hints."""

@@ -1,268 +1,227 @@
-"""ejabberd's admin API (``mod_http_api``): a command and its arguments → what the server said.
+"""The client of ejabberd's admin API (``mod_http_api``).
 
-Each call is a POST of a JSON object to API/COMMAND on a connection of its own, so that it is known
-whether a call that failed can have done anything.
+A call is a POST of a JSON object with the arguments to API/COMMAND, on a connection of its own:
+if the call fails, it is known whether ejabberd can have executed it.
 """
 
 import json
 import re
-import ssl
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import httpx
-from pydantic_core import PydanticCustomError
 
 from extauth_http.config.ejabberd import EjabberdSettings
-from extauth_http.ejabberd_api.hints import LISTENER, if_lost, if_refused, if_unreachable
-from extauth_http.ejabberd_api.masking import masked, secrets_of
-from extauth_http.ejabberd_api.releases import Form, Release, forms, release_of, since
-from extauth_http.terminal.masking import mask_secrets
+from extauth_http.ejabberd_api import hints
+from extauth_http.ejabberd_api.errors import ApiError, unexpected_result
+from extauth_http.ejabberd_api.masking import mask_arguments, sent_secrets
+from extauth_http.ejabberd_api.polling import wait_until
+from extauth_http.ejabberd_api.releases import (
+    FORMS,
+    Form,
+    Release,
+    first_release,
+    forms_for,
+    parse_release,
+)
+from extauth_http.ejabberd_api.response import read_result
+from extauth_http.http import transport
+from extauth_http.http.failure import Step, failure_of
 
 T = TypeVar("T")
-MAX_SAID = 300  # characters of what a server said
-MAX_BODY = 64 << 20  # bytes of an answer: a list of all rooms may be long
-COUNTS = frozenset({"kick_user"})
-"""Commands that answer a number; of any other that changes something, 0 is its yes and 1 its no."""
+MAX_RESPONSE = 64 << 20  # bytes; a list of all rooms can be long
+COUNTING = frozenset({"kick_user"})
+"""Commands that return a number. Every other command that changes something returns 0 if it
+succeeds."""
 
-AWAY = 0.5  # seconds that one call waits for a server that is not there
-BETWEEN = 0.1  # seconds between two tries
-PATIENCE = 20  # calls, one after the other, that wait in vain before none does any more
+RECONNECT_TIMEOUT = 0.5  # seconds in which a call tries to connect to a server that is restarting
+RECONNECT_INTERVAL = 0.1  # seconds
+MAX_UNREACHABLE = 20
+"""After this many calls in a row that could not connect, calls no longer wait for the server."""
 
 
-class ApiError(Exception):
-    """A call that brought no result: which command, what was said, and what to do about it.
+class ApiClient:
+    """The admin API of one server.
 
-    ``is_undone`` says whether it is certain that nothing was changed by it. ``is_refused`` says
-    that ejabberd understood it and would not. ``status`` is the HTTP status, 0 without an answer.
+    ``dry_run`` makes every call a dry run: it receives the text of each call that would change
+    something, without secrets, and the call is not sent. ``http`` replaces the client that follows
+    from the settings. Raises ApiError if the TLS files are not usable.
     """
 
     def __init__(
         self,
-        command: str,
-        said: str,
-        advice: str = "",
-        *,
-        status: int = 0,
-        is_undone: bool = True,
-        is_refused: bool = False,
-    ) -> None:
-        super().__init__(command, said)
-        self.command = command
-        self.said = said
-        self.advice = advice
-        self.status = status
-        self.is_undone = is_undone
-        self.is_refused = is_refused
-
-    def __str__(self) -> str:
-        unsure = "" if self.is_undone else "; it is not known whether it was done"
-        return f"{self.command}: {self.said}{unsure}"
-
-
-class Api:
-    """One server's API. ``dry_run`` is told each call that would change something, instead of the
-    server; what only looks is asked all the same."""
-
-    def __init__(
-        self, settings: EjabberdSettings, dry_run: Callable[[str], None] | None = None
+        settings: EjabberdSettings,
+        dry_run: Callable[[str], None] | None = None,
+        http: httpx.Client | None = None,
     ) -> None:
         self.url = str(settings.api)
         self.settings = settings
         self._dry_run = dry_run
         self._release: Release | None = None
-        self._is_asked = False
-        self._refused = 0
-        try:
-            tls: ssl.SSLContext | bool = settings.tls.context() if settings.tls.is_set else True
-        except PydanticCustomError as error:
-            raise ApiError("tls", str(error)) from None
-        headers = settings.service_auth.headers() if settings.service_auth else []
-        self._http = httpx.Client(
-            base_url=f"{self.url.rstrip('/')}/",
-            headers=[*headers, (b"Accept-Encoding", b"identity")],
-            verify=tls,
-            timeout=settings.timeout,
-            trust_env=False,
-            follow_redirects=False,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._has_asked_release = False
+        self._unreachable = 0
+        self._http = http or _http_client(settings)
 
     @property
-    def is_dry(self) -> bool:
+    def is_dry_run(self) -> bool:
         return self._dry_run is not None
 
     @property
     def release(self) -> Release | None:
-        """The server's release, asked for once; None where it does not tell."""
-        if not self._is_asked:
+        """The server's release; None if the caller may not call ``status``. Raises ApiError."""
+        if not self._has_asked_release:
             try:
-                self._release = release_of(self._send(Form((0, 0), "status"), {}))
+                self._release = parse_release(self.query("status"))
             except ApiError as error:
                 if not error.is_refused:
-                    error.is_undone = True
                     raise
-            self._is_asked = True
+            self._has_asked_release = True
         return self._release
 
-    def has(self, command: str) -> bool:
-        """Whether the server's release came with a command."""
-        return bool(forms(command, self.release))
+    def has_command(self, command: str) -> bool:
+        """Whether the server's release has a command. Raises ApiError."""
+        return bool(forms_for(command, self.release))
 
-    def look(self, command: str, **arguments: Any) -> Any:
-        """What the server says to a command that changes nothing. Raises ApiError."""
+    def query(self, command: str, **arguments: Any) -> Any:
+        """The result of a command that changes nothing. Raises ApiError."""
         try:
-            return self._ask(command, arguments)
+            return self._call(command, arguments)
         except ApiError as error:
-            error.is_undone = True
+            error.may_have_changed = False
             raise
 
-    def listed(self, command: str, of: Callable[[Any], T], **arguments: Any) -> list[T]:
-        """What the server lists, each item as ``of`` reads it. Raises ApiError, also for what is no
-        list and for an item of another shape."""
-        said = self.look(command, **arguments)
+    def query_list(self, command: str, parse: Callable[[Any], T], **arguments: Any) -> list[T]:
+        """The items that a command lists, each parsed by ``parse``.
+
+        Raises ApiError, also if the result is not a list or if ``parse`` fails with an item.
+        """
+        result = self.query(command, **arguments)
         try:
-            if isinstance(said, list):
-                return [of(each) for each in said]
+            if isinstance(result, list):
+                return [parse(item) for item in result]
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             pass
-        raise unreadable(command)
+        raise unexpected_result(command)
 
     def change(self, command: str, **arguments: Any) -> Any:
-        """What the server says to a command that changes something; None on a dry run, which
-        tells the call instead. Raises ApiError."""
+        """The result of a command that changes something; None in a dry run. Raises ApiError."""
         if self._dry_run is None:
-            said = self._ask(command, arguments)
-            if type(said) is int and said != 0 and command not in COUNTS:
-                raise ApiError(command, f"ejabberd says no, and not why ({said})", is_undone=False)
-            return said
+            result = self._call(command, arguments)
+            if type(result) is int and result != 0 and command not in COUNTING:
+                message = f"ejabberd reports a failure without a reason (result {result})"
+                raise ApiError(command, message, may_have_changed=True)
+            return result
         form = self._forms(command)[0]
-        shown = masked(form.spoken(arguments), [])
-        self._dry_run(f"{form.path} {json.dumps(shown, ensure_ascii=False)}")
+        shown = json.dumps(mask_arguments(form.encode(arguments)), ensure_ascii=False)
+        self._dry_run(f"{form.path} {shown}")
         return None
 
-    def _forms(self, command: str) -> list[Form]:
-        found = forms(command, self.release)
-        if not found:
-            year, month = since(command)
-            said = f"this ejabberd does not have it; it came with {year}.{month:02}"
-            raise ApiError(command, said, is_refused=True)
-        return found
+    def close(self) -> None:
+        self._http.close()
 
-    def _ask(self, command: str, arguments: dict[str, Any]) -> Any:
-        """Where the server says that it would be called otherwise, nothing was done: the forms of
-        other releases are tried, for a server between two that the table knows."""
+    def _forms(self, command: str) -> list[Form]:
+        # The release is asked for only if it makes a difference.
+        forms = forms_for(command, self.release if command in FORMS else None)
+        if not forms:
+            message = (
+                f"ejabberd {self.release} does not have this command; it was added in "
+                f"{first_release(command)}"
+            )
+            raise ApiError(command, message, is_refused=True)
+        return forms
+
+    def _call(self, command: str, arguments: dict[str, Any]) -> Any:
+        """Tries the forms of a command until the server accepts one.
+
+        A server that rejects the form of a call has not executed it. A server between two releases
+        of the table may need another form than its release suggests.
+        """
         first: ApiError | None = None
         for form in self._forms(command):
             try:
-                return self._send(form, form.spoken(arguments))
+                return self._send(form, form.encode(arguments))
             except ApiError as error:
                 first = first or error
-                if not _is_about_form(error):
+                if not _is_wrong_form(error):
                     raise
-        assert first is not None  # noqa: S101 - there is at least one form
+        assert first is not None  # noqa: S101 - each command has at least one form
         raise first
 
     def _send(self, form: Form, arguments: dict[str, Any]) -> Any:
         command = form.path.partition("/")[0]
         try:
-            answer, body = self._post(form.path, arguments)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            said = f"nothing answers at {self.url} ({_without_address(error)})"
-            raise ApiError(command, said, if_unreachable(error)) from None
-        except (httpx.LocalProtocolError, UnicodeEncodeError):
-            said = "this cannot be sent over HTTP"
-            raise ApiError(command, said, "look at the values in [ejabberd.service_auth]") from None
+            response = self._post(form.path, arguments)
+        except UnicodeEncodeError:
+            raise ApiError(command, "an argument is not valid Unicode") from None
         except httpx.HTTPError as error:
-            said = f"the answer got lost ({type(error).__name__})"
-            raise ApiError(command, said, if_lost(error), is_undone=False) from None
-        if len(body) > MAX_BODY:
-            said = f"the answer is longer than {MAX_BODY >> 20} MiB"
-            raise ApiError(command, said, is_undone=False)
-        return self._read(command, answer, body, arguments)
+            raise _not_answered(command, self.settings, error) from None
+        secrets = sent_secrets(arguments, self.settings.service_auth)
+        return read_result(command, self.settings, response, secrets)
 
-    def _post(self, path: str, arguments: dict[str, Any]) -> tuple[httpx.Response, bytes]:
-        """A connection that is refused has done nothing, and a server that restarts is soon back:
-        so it is tried for a moment, but not again and again for one that stays away."""
-        end = time.monotonic() + AWAY if self._refused < PATIENCE else 0.0
-        while True:
+    def _post(self, path: str, arguments: dict[str, Any]) -> httpx.Response:
+        """Sends one request. A refused connection is tried again for a moment: nothing was sent,
+        and a server that restarts is back soon."""
+        response: httpx.Response | None = None
+        refused: httpx.ConnectError | None = None
+
+        def is_connected() -> bool:
+            nonlocal response, refused
             try:
-                with self._http.stream("POST", path, json=arguments) as answer:
-                    self._refused = 0
-                    return answer, self._body(answer)
+                response = self._http.post(f"{self.url.rstrip('/')}/{path}", json=arguments)
             except httpx.ConnectError as error:
-                if "refused" not in str(error) or time.monotonic() >= end:
-                    self._refused += 1
+                failure = failure_of(error)
+                if failure is None or failure.reason != "connect_refused":
                     raise
-                time.sleep(BETWEEN)
+                refused = error
+            return response is not None
 
-    def _body(self, answer: httpx.Response) -> bytes:
-        """As it came: what is compressed was not asked for, and may be endless."""
-        due = time.monotonic() + self.settings.timeout
-        body = bytearray()
-        for piece in answer.iter_raw():
-            body += piece
-            if len(body) > MAX_BODY:
-                break
-            if time.monotonic() > due:
-                raise httpx.ReadTimeout("dripping")
-        return bytes(body)
+        timeout = RECONNECT_TIMEOUT if self._unreachable < MAX_UNREACHABLE else 0.0
+        wait_until(is_connected, interval=RECONNECT_INTERVAL, timeout=timeout)
+        if response is None:
+            self._unreachable += 1
+            raise refused or httpx.ConnectError("no attempt")
+        self._unreachable = 0
+        return response
 
-    def _read(
-        self, command: str, answer: httpx.Response, body: bytes, arguments: dict[str, Any]
-    ) -> Any:
-        status = answer.status_code
-        try:
-            said = json.loads(body)
-        except (ValueError, RecursionError):
-            kind = answer.headers.get("content-type", "no content type")[:MAX_SAID]
-            raise ApiError(
-                command,
-                f"{self.url} answers with status {status} and {self._masked(kind, arguments)}: "
-                "that is not mod_http_api",
-                f"name its path in ejabberd.api, or serve it there:\n\n{LISTENER}",
-                status=status,
-                # A gateway between may say this of what ejabberd has done.
-                is_undone=300 <= status < 500,
-            ) from None
-        if status == httpx.codes.OK:
-            return said
-        text = said.get("message", "") if isinstance(said, dict) else said
-        text = self._masked(" ".join(str(text).split()), arguments)[:MAX_SAID]
-        raise ApiError(
-            command,
-            f"ejabberd says: {text or f'status {status}'}",
-            if_refused(command, status, is_named=self.settings.service_auth is not None),
-            status=status,
-            # An error of its own may come after it has done a part.
-            is_undone=status < 500,
-            is_refused=True,
+
+def _http_client(settings: EjabberdSettings) -> httpx.Client:
+    try:
+        return transport.client(
+            timeout=settings.timeout,
+            tls=settings.tls,
+            headers=settings.service_auth.headers() if settings.service_auth else [],
+            max_body=MAX_RESPONSE,
+            keep_connections=False,
         )
-
-    def _masked(self, text: str, arguments: dict[str, Any]) -> str:
-        """A text of the server's without what it repeats of the secrets that it was sent."""
-        sent = secrets_of(self.settings.service_auth) if self.settings.service_auth else []
-        masked(arguments, sent)
-        return mask_secrets(text, sent)
-
-    def close(self) -> None:
-        self._http.close()
+    except ValueError as error:
+        raise ApiError("tls", str(error)) from None
 
 
-def unreadable(command: str) -> ApiError:
-    """That an answer is JSON, and yet not what the command answers from 23.01 to 26.07."""
-    return ApiError(command, "ejabberd answers with something that this command is not known for")
+def _not_answered(command: str, settings: EjabberdSettings, error: httpx.HTTPError) -> ApiError:
+    """The error for a call that has no usable response."""
+    failure = failure_of(error)
+    if failure is None:
+        return ApiError(command, f"no response ({type(error).__name__})", may_have_changed=True)
+    problem = f"{failure.reason}: {failure.detail}"
+    if failure.step is Step.PREPARE:
+        message = f"HTTP cannot carry this request ({problem})"
+    elif failure.step is Step.CONNECT:
+        message = f"cannot connect to {settings.api} ({problem})"
+    else:
+        message = f"no usable response from {settings.api} ({problem})"
+    return ApiError(
+        command,
+        message,
+        hints.not_answered(failure, settings.api),
+        may_have_changed=failure.may_have_arrived,
+    )
 
 
-_ABOUT_FORM = re.compile(
+_WRONG_FORM = re.compile(
     "missing argument|unknown argument|duplicate argument|is not in format|Missing command name"
 )
+"""What ``mod_http_api`` returns if the arguments or the path are those of another release."""
 
 
-def _is_about_form(error: ApiError) -> bool:
-    return error.status == httpx.codes.BAD_REQUEST and bool(_ABOUT_FORM.search(error.said))
-
-
-def _without_address(error: Exception) -> str:
-    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+def _is_wrong_form(error: ApiError) -> bool:
+    return error.status == httpx.codes.BAD_REQUEST and bool(_WRONG_FORM.search(error.message))
