@@ -41,6 +41,13 @@ PACKAGES = (
         "usr/lib/erlang/lib/p1_oauth2-*/ebin/oauth2.beam",
         Path("/etc/erlang-p1-oauth2"),
     ),
+    Package(
+        "prosody",
+        "the end-to-end tests of the Prosody module run it",
+        "usr/bin/prosody",
+        Path("/etc/prosody"),
+        ("prosody.service",),
+    ),
     Package("openssl", "it signs for the tests of jsxc", "usr/bin/openssl", Path("/etc/openssl")),
     Package("strace", "it delays writes to a log", "usr/bin/strace", Path("/etc/strace")),
     Package(

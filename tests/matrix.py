@@ -22,7 +22,7 @@ from tests.install_packages import EJABBERD_APP
 from tests.pytest_report import Counts, read_counts
 
 CACHE = Path(__file__).parents[1] / ".cache" / "matrix"
-PACKAGES = ("ejabberd", "erlang-p1-oauth2")
+PACKAGES = ("ejabberd", "erlang-p1-oauth2", "prosody")
 
 
 def version(root: Path) -> str:

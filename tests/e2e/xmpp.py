@@ -10,15 +10,20 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from slixmpp import JID, ClientXMPP, Message
-
-from tests.e2e.ejabberd import Ejabberd
 
 TIMEOUT = 40.0  # seconds: ejabberd itself waits 30 for its extauth program
 
 # Never used, and made once: slixmpp would load all of the machine's authorities for each client.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Server(Protocol):
+    """An XMPP server that listens for clients on loopback."""
+
+    c2s_port: int
 
 
 class LoginRefusedError(Exception):
@@ -49,13 +54,18 @@ class Session:
         registration = self._client.plugin["xep_0077"]
         await registration.change_password(new, timeout=TIMEOUT)  # type: ignore[no-untyped-call]
 
+    async def remove_account(self) -> None:
+        """In-band (XEP-0077, 3.2). Raises slixmpp's IqError if the server refuses."""
+        registration = self._client.plugin["xep_0077"]
+        await registration.cancel_registration(timeout=TIMEOUT)  # type: ignore[no-untyped-call]
+
     async def close(self) -> None:
         if not self.ended.is_set():
             await self._client.disconnect()
 
 
 async def open_session(
-    server: Ejabberd,
+    server: Server,
     jid: str,
     password: str,
     timeout: float = TIMEOUT,
@@ -102,7 +112,7 @@ async def open_session(
 
 
 @asynccontextmanager
-async def session(server: Ejabberd, jid: str, password: str) -> AsyncIterator[Session]:
+async def session(server: Server, jid: str, password: str) -> AsyncIterator[Session]:
     opened = await open_session(server, jid, password)
     try:
         yield opened
@@ -112,7 +122,7 @@ async def session(server: Ejabberd, jid: str, password: str) -> AsyncIterator[Se
 
 @asynccontextmanager
 async def sessions(
-    server: Ejabberd, accounts: Iterable[tuple[str, str]]
+    server: Server, accounts: Iterable[tuple[str, str]]
 ) -> AsyncIterator[list[Session]]:
     """One session for each (JID, password), opened and held all at once, in the order given."""
     async with AsyncExitStack() as stack:
@@ -125,7 +135,7 @@ async def sessions(
 
 
 async def login(
-    server: Ejabberd,
+    server: Server,
     jid: str,
     password: str,
     timeout: float = TIMEOUT,
@@ -140,6 +150,6 @@ async def login(
     return True
 
 
-def logs_in(server: Ejabberd, jid: str, password: str, authority: Path | None = None) -> bool:
+def logs_in(server: Server, jid: str, password: str, authority: Path | None = None) -> bool:
     """The same, for a test that is not asynchronous."""
     return asyncio.run(login(server, jid, password, authority=authority))
