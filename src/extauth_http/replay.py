@@ -111,7 +111,7 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
     port = Port(
         source,
         sink,
-        live.current,
+        live.acquire,
         reader=reader,
         encode=lambda _: b"",
         record=record,

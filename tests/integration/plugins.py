@@ -18,6 +18,7 @@ class Quoting:
 
 class NoisySettings(BackendSettings):
     does: str
+    file: str = ""
 
 
 class Noisy(Backend):
@@ -27,8 +28,13 @@ class Noisy(Backend):
 
     def __init__(self, settings):
         self.does = settings.does
+        self.file = settings.file
 
     def close(self):
+        if self.does == "hang at close":
+            time.sleep(3600)
+        if self.file:
+            open(self.file, "w").close()
         if self.does == "raise at close":
             raise ValueError
 
@@ -56,6 +62,11 @@ class Noisy(Backend):
             print("it loops", flush=True)
             while command.password != "right":
                 pass
+        elif what == "wait for a file":
+            print("it waits", flush=True)
+            while not os.path.exists(command.password):
+                time.sleep(0.01)
+            return Verdict.ALLOW
         elif what == "leave":
             subprocess.Popen(["sleep", "60"])
         elif what == "stubborn":

@@ -1,6 +1,7 @@
 """What goes wrong between the program and its service, and the word that the log has for it."""
 
 import gzip
+import signal
 import socket
 import ssl
 import threading
@@ -196,18 +197,52 @@ def test_an_exception_that_nobody_catches_shows_nothing(tmp_path: Path, does: st
         assert "Traceback" not in program.stderr()
 
 
-def test_a_backend_that_fails_as_it_is_let_go_keeps_nothing_from_taking_its_place(
-    tmp_path: Path,
+@pytest.mark.parametrize("does", ["raise at close", "hang at close"])
+def test_a_backend_that_cannot_be_closed_is_replaced_all_the_same(
+    tmp_path: Path, does: str
 ) -> None:
+    closed = tmp_path / "closed"
     kind = '[backend]\nkind = "noisy"\n'
-    with Program(
-        tmp_path, f'{kind}does = "raise at close"\n', environment=plugins(tmp_path)
-    ) as program:
+    config = f'{kind}does = "{does}"\nfile = "{closed}"\n'
+    with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
         assert program.ask(auth("right")) == ALLOW
-        program.write_config(f'dialect = "boolean"\n{kind}does = "none"\n')
-        assert program.ask(auth("right")) == DENY
-        assert len(program.logged("config_reloaded")) == 1
+        for count in (1, 2):
+            program.write_config(f'dialect = "boolean"\n{kind}does = "none"\n')
+            assert program.ask(auth("right")) == DENY
+            program.write_config(config)
+            assert program.ask(auth("right")) == ALLOW
+            assert len(program.logged("config_reloaded", count=2 * count)) == 2 * count
+        if does == "raise at close":
+            until_exists(closed)
         assert not [event for event in program.log() if event["event"] == "config_broken"]
+
+
+def until_exists(file: Path) -> None:
+    """Waits until a file exists."""
+    end = time.monotonic() + 20
+    while not file.exists():
+        assert time.monotonic() < end, f"{file} never appeared"
+        time.sleep(0.01)
+
+
+def test_a_replaced_backend_is_closed_after_its_last_command_is_answered(tmp_path: Path) -> None:
+    goes_on, closed = tmp_path / "goes-on", tmp_path / "closed"
+    kind = '[backend]\nkind = "noisy"\n'
+    config = f'{kind}does = "wait for a file"\nfile = "{closed}"\n'
+    with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
+        program.logged("config_loaded")
+        program.write(auth(str(goes_on)))
+        while "it waits" not in program.stderr():
+            time.sleep(0.01)
+        program.write_config(f'{kind}does = "nothing"\n')
+        program.signal(signal.SIGHUP)
+        program.logged("config_reloaded")
+        time.sleep(0.1)  # a backend that is closed too early is closed by now
+        assert not closed.exists()
+        goes_on.touch()
+        assert program.read() == ALLOW
+        until_exists(closed)
+        assert program.ask(auth("right")) == ALLOW
 
 
 FAULTS = 150

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from extauth_http.backends.base import Backend
 from extauth_http.backends.registry import load
+from extauth_http.config.backend import BackendSettings
 from extauth_http.config.settings import Settings
 from extauth_http.program import live_config as reload_module
 from extauth_http.program.decider import Decider, UnconfiguredDecider
@@ -86,3 +88,78 @@ def test_it_is_read_at_once_where_no_thread_can_be_had_for_it(
     live.reload_in_thread()
     decision = live.current().decide(Command(Operation.AUTH, "u", "h", "p"), 0.0, "")
     assert decision.answer.reason == "config"
+
+
+class ClosedBackend(Backend):
+    """Notes that it was closed."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.fixture
+def live(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> LiveConfig:
+    """A configuration whose backend is a ``ClosedBackend``."""
+    monkeypatch.setattr("extauth_http.program.decider.backend_class", lambda _: ClosedBackend)
+    file = tmp_path / "extauth-http.toml"
+    file.write_text('[backend]\nkind = "rest"\nurl = "http://127.0.0.1/"\n')
+    live = LiveConfig(file, log)
+    live.reload()
+    return live
+
+
+def closed(decider: Decider | UnconfiguredDecider) -> threading.Event:
+    """Is set when the backend of a decider is closed."""
+    assert isinstance(decider, Decider)
+    assert decider._default is not None
+    assert isinstance(decider._default.backend, ClosedBackend)
+    return decider._default.backend.closed
+
+
+def test_a_replaced_backend_is_closed_after_the_last_command_that_uses_it(live: LiveConfig) -> None:
+    first, second = live.acquire(), live.acquire()
+    assert first is second
+    live.reload()
+    first.release()
+    assert not closed(first).wait(0.05)
+    assert live.acquire() is not first
+    second.release()
+    assert closed(first).wait(10)
+
+
+def test_a_replaced_backend_that_no_command_uses_is_closed_at_once(live: LiveConfig) -> None:
+    first = live.acquire()
+    first.release()
+    assert not closed(first).is_set()
+    live.reload()
+    assert closed(first).wait(10)
+
+
+def test_a_backend_that_is_replaced_between_two_steps_is_not_used(
+    live: LiveConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = live.current()
+
+    def replaced() -> Decider | UnconfiguredDecider:
+        live.reload()
+        return first
+
+    monkeypatch.setattr(live, "current", replaced)
+    assert live.acquire() is not first
+    assert closed(first).wait(10)
+
+
+def test_a_backend_that_hangs_as_it_is_closed_does_not_hold_the_reload(
+    live: LiveConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(ClosedBackend, "close", lambda _: goes_on.wait(30))
+    first = live.current()
+    for _ in range(2):
+        live.reload()
+        assert live.current() is not first
+        first = live.current()
+    goes_on.set()

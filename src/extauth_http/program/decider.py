@@ -1,6 +1,7 @@
 """A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
 
 import contextlib
+import threading
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from extauth_http.http.client import HttpClient, HttpClientFactory
 from extauth_http.http.failure import undecided_of
 from extauth_http.http.pool import ConnectionPool, PoolFactory
 from extauth_http.program.outcome import Decision
+from extauth_http.program.threads import run_in_background
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.preparation import unescape_user
 from extauth_http.protocol.replies import Dialect
@@ -28,6 +30,9 @@ class Decider:
     def __init__(self, settings: Settings, pool: PoolFactory = ConnectionPool.of_backend) -> None:
         self.deadline = settings.deadline
         self.dialect = settings.dialect
+        self._lock = threading.Lock()
+        self._uses = 0
+        self._is_retired = False
         self._default = _Asked(settings.backend, pool) if settings.backend else None
         self._hosts = {
             host: _Asked(own.backend, pool) for host, own in settings.hosts.items() if own.backend
@@ -58,6 +63,32 @@ class Decider:
         asked = self._hosts.get(host, self._default)
         return asked.kind if asked else None
 
+    def acquire(self) -> bool:
+        """Counts one more use, to be ended by ``release``. Returns False after ``retire``."""
+        with self._lock:
+            if not self._is_retired:
+                self._uses += 1
+            return not self._is_retired
+
+    def release(self) -> None:
+        """Ends one use."""
+        with self._lock:
+            self._uses -= 1
+            is_unused = self._is_retired and not self._uses
+        if is_unused:
+            run_in_background(self.close, "close")
+
+    def retire(self) -> None:
+        """Closes the backends as soon as no command uses them, in a thread of its own.
+
+        The ``close`` of a backend may hang.
+        """
+        with self._lock:
+            self._is_retired = True
+            is_unused = not self._uses
+        if is_unused:
+            run_in_background(self.close, "close")
+
     def close(self) -> None:
         """Closes the connections that are not in use. Never raises, whatever a backend does."""
         for asked in (self._default, *self._hosts.values()):
@@ -81,6 +112,15 @@ class UnconfiguredDecider:
 
     def kind(self, host: str) -> str | None:
         return None
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+    def retire(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

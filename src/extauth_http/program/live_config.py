@@ -10,6 +10,7 @@ from extauth_http.config.loader import config_file
 from extauth_http.config.settings import LogSettings, Settings, UnusableConfigError
 from extauth_http.program.decider import Decider, UnconfiguredDecider
 from extauth_http.program.log import Log
+from extauth_http.program.threads import run_in_background
 from extauth_http.protocol.replies import Dialect
 
 RETRY_SECONDS = 1.0
@@ -56,6 +57,13 @@ class LiveConfig:
             self.reload()
         return self._decider
 
+    def acquire(self) -> Decider | UnconfiguredDecider:
+        """Like ``current``, and counts a use of the decider, which ``release`` ends."""
+        decider = self.current()
+        while not decider.acquire():  # replaced in the meantime
+            decider = self._decider
+        return decider
+
     @property
     def hosts(self) -> Collection[str]:
         """The virtual hosts that have a backend of their own."""
@@ -63,10 +71,7 @@ class LiveConfig:
 
     def reload_in_thread(self) -> None:
         """``reload`` in a thread of its own: a package that is imported by it may do anything."""
-        try:
-            threading.Thread(target=self.reload, name="reload", daemon=True).start()
-        except RuntimeError:  # the machine has no thread to give
-            self.reload()
+        run_in_background(self.reload, "reload")
 
     def reload(self) -> None:
         """Reads the configuration. What is wrong with it is logged; what worked is kept.
@@ -121,7 +126,7 @@ class LiveConfig:
         before, self._decider = self._decider, decider
         self._problems = []
         self._log.configure(settings.log)
-        before.close()
+        before.retire()
         name = "config_loaded" if first else "config_reloaded"
         warnings = settings.warnings()
         events: list[Event] = [("warning", "config_warning", {"detail": each}) for each in warnings]

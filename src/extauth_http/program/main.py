@@ -31,7 +31,7 @@ def run(config: Path | None, *, debug: bool) -> None:
     port = Port(
         source,
         sink,
-        live.current,
+        live.acquire,
         reader=stream or PacketReader(),
         encode=stream.encode if stream else encode,
         record=log.outcome,

@@ -1,17 +1,19 @@
-"""The loop over one pair of byte streams: each packet gets one answer, in order, in time.
+"""The loop over one pair of byte streams: each packet gets one reply, in order and in time.
 
-This file does not know what decides, what a service is, or whether the streams are pipes, a socket
-or a file.
+The file descriptors may be pipes, sockets or files. This module does not know what decides.
 
-A packet is read, decided and answered by one thread, without a hand-over. Where a command is not
-decided when its time is up the watch (``expire``) puts a new thread in the place of the one that
-hangs: it answers, then reads the next packet; the late answer of the other falls into the void.
-Which of the two answers is settled by ``_Flight.claim``, which only one of them gets, and which of
-them reads on, where it is the log that hangs, by ``_Flight.pass_on``.
+One worker thread reads a packet, decides it, writes the reply and records the outcome. The watchdog
+calls ``expire`` from its own thread. ``expire`` starts a new worker in two cases:
+
+- The time of a packet is up. The new worker answers it with UNDECIDED and reads on. The old worker
+  finds that the packet is claimed and ends.
+- The worker has ended unexpectedly, for example by a ``MemoryError``. The new worker continues with
+  what the old one left: unread data, a packet, or a reply that is not written.
+
+``PendingPacket`` settles which thread may answer a packet and which one reads the next.
 """
 
 import contextlib
-import ctypes
 import os
 import select
 import threading
@@ -20,32 +22,34 @@ from collections.abc import Callable
 from typing import Protocol
 
 from extauth_http.program.outcome import Decision, Outcome
-from extauth_http.protocol.command import Command, Operation
+from extauth_http.program.packet_source import PacketSource, Reader
+from extauth_http.program.pending_packet import ANSWERING, DONE, WRITTEN, PendingPacket
+from extauth_http.program.threads import ThreadInterruptedError, WatchedThread, run_with_timeout
+from extauth_http.protocol.command import Command
 from extauth_http.protocol.packets import MalformedPacketError, parse
 from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import Answer, Verdict
 
 GRACE_SECONDS = 0.03
-"""How long after its deadline a command is answered by the watch: time for the thread that asked
-to say itself what it was waiting for."""
+"""Time between a packet's deadline and the reply of the watchdog. A backend that keeps the deadline
+uses it to report what it was waiting for."""
 
 CHECK_SECONDS = 0.05
-"""Between looks at what the watch cannot wait for in any other way."""
+"""Time between two checks for something that cannot wake the watchdog, and between two restarts of
+a worker that ends again at once."""
 
-LAST_SECONDS = 0.3
-"""What a last answer gets when the program is told to go: who should read it may have stopped."""
+ABORT_SECONDS = 0.3
+"""Time for the last reply after SIGTERM. The process that should read it may have stopped."""
 
 END_SECONDS = 0.5
-"""What a command still gets when the input has ended behind it, and what is said about that end."""
+"""Time for the last packet after end of input, and for the log event about that end."""
 
 MAX_STUCK = 16
-"""Threads that may hang at a time. More, and commands are UNDECIDED without being asked."""
-
-READ_BYTES = 65_536
+"""Threads that may hang at a time. With more, packets are UNDECIDED without a backend call."""
 
 
 class DeciderLike(Protocol):
-    """What answers commands; ``deadline`` is in seconds."""
+    """Decides commands. ``deadline`` is in seconds. ``release`` is called once after each use."""
 
     @property
     def deadline(self) -> float: ...
@@ -53,66 +57,23 @@ class DeciderLike(Protocol):
     def dialect(self) -> Dialect: ...
     def decide(self, command: Command, due: float, request_id: str) -> Decision: ...
     def kind(self, host: str) -> str | None: ...
-
-
-class Reader(Protocol):
-    """Cuts what was read into packets; ``feed(b"")`` says that no more will come."""
-
-    def feed(self, data: bytes) -> None: ...
-    def next_packet(self) -> bytes | None: ...
-    @property
-    def has_packet(self) -> bool: ...
-    @property
-    def leftover(self) -> int: ...
-
-
-class PendingPacket:
-    """A packet that is being answered."""
-
-    def __init__(self, packet: bytes, deadline: float, dialect: Dialect) -> None:
-        self.request_id = os.urandom(8).hex()
-        self.size = len(packet)
-        self.started = time.monotonic()
-        self.due = self.started + deadline
-        self.operation: Operation | None = None
-        self.command: Command | None = None
-        self.dialect = dialect
-        self.backend: str | None = None
-        self.is_written = False
-        self._claim = threading.Lock()
-        self._passed = threading.Lock()
-
-    def claim(self) -> bool:
-        """True for the first who asks: that one answers."""
-        return self._claim.acquire(blocking=False)
-
-    def pass_on(self) -> bool:
-        """True for the first who asks once it is answered: that one sees to the next packet."""
-        return self._passed.acquire(blocking=False)
-
-    @property
-    def is_claimed(self) -> bool:
-        return self._claim.locked()
-
-
-class _AbandonedError(BaseException):
-    """Raised in a thread that hangs, to end it where Python can."""
+    def release(self) -> None: ...
 
 
 class Port:
-    """One stream of packets and its answers.
+    """One stream of packets and its replies.
 
-    ``source`` and ``sink`` are file descriptors; ``encode`` makes the bytes of an answer, which go
-    out in one write; ``begin`` is told that a packet has come, and ``record`` its outcome after it
-    was answered; ``wake`` makes the watch look at this port at once: it has ended, or its deadline
-    has become shorter.
+    ``source`` and ``sink`` are file descriptors. ``acquire`` returns the decider for the next
+    packet. ``begin`` is called when a packet has arrived. ``encode`` returns the bytes of a reply,
+    which go out in one write. ``record`` is called after the reply is out. ``warn`` takes the name
+    and the detail of a log event. ``wake`` makes the watchdog check this port at once.
     """
 
     def __init__(
         self,
         source: int,
         sink: int,
-        current: Callable[[], DeciderLike],
+        acquire: Callable[[], DeciderLike],
         *,
         reader: Reader,
         encode: Callable[[Outcome], bytes],
@@ -123,205 +84,218 @@ class Port:
     ) -> None:
         self.source = source
         self.sink = sink
-        self._current = current
-        self._reader = reader
+        self._acquire = acquire
+        self._packets = PacketSource(source, reader)
         self._encode = encode
         self._record = record
         self._warn = warn
         self._wake = wake
         self._begin = begin
-        self._flight: PendingPacket | None = None
-        self._worker: threading.Thread | None = None
-        self._late: tuple[PendingPacket, Decision] | None = None
+        self._worker: WatchedThread | None = None
+        self._next_restart = 0.0
         self._stuck: list[threading.Thread] = []
         self._deadline = 8.0
         self._dialect = Dialect.EJABBERD
         self.has_ended = False
+        """Whether no more packets come, or no one reads the replies."""
+        self._pending: PendingPacket | None = None
 
     def start(self) -> None:
-        """Begins to read, in a thread of its own."""
-        worker = threading.Thread(target=self._run, args=(self._late,), name="port", daemon=True)
-        try:
+        """Starts a worker. If the system cannot start a thread, ``expire`` tries again."""
+        self._worker = None
+        with contextlib.suppress(RuntimeError, MemoryError):
+            worker = WatchedThread("port", self._run, on_end=self._wake)
             worker.start()
-        except RuntimeError:  # the machine has no thread to give: the watch tries again
-            self._worker = None
-        else:
             self._worker = worker
-            self._late = None
 
-    # The thread that reads, decides and answers.
+    # The worker thread.
 
-    def _run(self, late: tuple[PendingPacket, Decision] | None) -> None:
-        with contextlib.suppress(_AbandonedError):
-            if late and not self._answer(*late):
-                return
-            while (packet := self._next_packet()) is not None:
-                flight = self._flight = PendingPacket(packet, self._deadline, self._dialect)
-                self._begin()
-                decision = self._decide(flight, packet)
-                if not flight.claim():
-                    return
-                if not self._answer(flight, decision):
-                    return
-            self._end()
+    def _run(self) -> None:
+        """Answers what the last worker left, and then packets until end of input."""
+        goes_on = self._pending is None or self._answer(self._pending)
+        while goes_on:
+            goes_on = self._answer_next_packet()
 
-    def _next_packet(self) -> bytes | None:
-        while (packet := self._reader.next_packet()) is None:
-            try:
-                data = os.read(self.source, READ_BYTES)
-            except BlockingIOError:
-                select.select([self.source], [], [])
-                continue
-            except OSError:
-                data = b""
-            self._reader.feed(data)
-            if not data:
-                return self._last_packet()
-        return packet
+    def _answer_next_packet(self) -> bool:
+        """Reads and answers one packet. Returns whether this thread reads the next one."""
+        packet = self._packets.next_packet()
+        if packet is None:
+            self._warn_of_leftover()
+            self.has_ended = True
+            return False
+        pending = self._pending = PendingPacket(len(packet), self._deadline, self._dialect)
+        self._packets.consume()
+        self._begin()
+        return self._decide(pending, packet) and self._answer(pending)
 
-    def _last_packet(self) -> bytes | None:
-        packet = self._reader.next_packet()
-        if packet is None and self._reader.leftover:
-            detail = f"the input ended {self._reader.leftover} bytes into a packet"
-            _run_with_timeout(lambda: self._warn("input_cut_off", detail), END_SECONDS)
-        return packet
+    def _warn_of_leftover(self) -> None:
+        if self._packets.leftover:
+            detail = f"the input ended {self._packets.leftover} bytes into a packet"
+            run_with_timeout(lambda: self._warn("input_cut_off", detail), END_SECONDS)
 
-    def _decide(self, flight: PendingPacket, packet: bytes) -> Decision:
+    def _decide(self, pending: PendingPacket, packet: bytes) -> bool:
+        """Decides a packet and claims it. Returns False if the watchdog has claimed it."""
         try:
-            self._stuck = [thread for thread in self._stuck if thread.is_alive()]
-            if len(self._stuck) >= MAX_STUCK:
-                return Decision(
-                    Answer(Verdict.UNDECIDED, "stuck", f"{MAX_STUCK} earlier commands still hang")
-                )
-            deciding = self._current()
-            self._take_deadline(flight, deciding.deadline)
-            flight.dialect = self._dialect = deciding.dialect
-            try:
-                flight.command = command = parse(packet)
-            except MalformedPacketError as malformed:
-                flight.operation = malformed.operation
-                return Decision(Answer(Verdict.DENY, malformed.reason))
-            flight.operation = command.operation
-            flight.backend = deciding.kind(command.host)
-            return deciding.decide(command, flight.due, flight.request_id)
-        except _AbandonedError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the packet gets its answer
-            return Decision(
-                Answer(Verdict.UNDECIDED, "internal_error", type(error).__name__), flight.backend
-            )
+            prepared = self._prepare(pending, packet)
+        except BaseException as error:  # noqa: BLE001 - any error must lead to a reply
+            prepared = _internal_error(pending, type(error).__name__)
+        if isinstance(prepared, Decision):
+            is_claimed = pending.claim(prepared) is not None
+        else:
+            is_claimed = self._call_backend(pending, *prepared)
+        if not is_claimed:
+            pending.release()
+        return is_claimed
 
-    def _take_deadline(self, flight: PendingPacket, seconds: float) -> None:
+    def _prepare(
+        self, pending: PendingPacket, packet: bytes
+    ) -> Decision | tuple[DeciderLike, Command]:
+        """Returns what decides the packet, or a decision that needs no backend."""
+        if self._stuck:
+            self._stuck = [thread for thread in self._stuck if thread.is_alive()]
+        if len(self._stuck) >= MAX_STUCK:
+            detail = f"{MAX_STUCK} earlier commands still hang"
+            return Decision(Answer(Verdict.UNDECIDED, "stuck", detail))
+        decider = self._acquire()
+        pending.use(decider)
+        self._set_deadline(pending, decider.deadline)
+        pending.dialect = self._dialect = decider.dialect
+        try:
+            pending.command = command = parse(packet)
+        except MalformedPacketError as malformed:
+            pending.operation = malformed.operation
+            return Decision(Answer(Verdict.DENY, malformed.reason))
+        pending.operation = command.operation
+        pending.backend = decider.kind(command.host)
+        return decider, command
+
+    def _set_deadline(self, pending: PendingPacket, seconds: float) -> None:
         if seconds == self._deadline:
             return
-        sooner = seconds < self._deadline
+        is_sooner = seconds < self._deadline
         self._deadline = seconds
-        flight.due = flight.started + seconds
-        if sooner:
+        pending.due = pending.started + seconds
+        if is_sooner:
             self._wake()
 
-    def _answer(self, flight: PendingPacket, decision: Decision) -> bool:
-        """Writes the answer and records it; whether this thread reads the next packet."""
-        outcome = Outcome(
-            flight.request_id,
-            flight.size,
-            flight.operation,
-            flight.command,
-            decision,
-            flight.dialect,
-            time.monotonic() - flight.started,
-        )
-        flight.is_written = self._write(self._encode(outcome))
-        with contextlib.suppress(Exception):
+    def _call_backend(self, pending: PendingPacket, decider: DeciderLike, command: Command) -> bool:
+        """Decides and claims a packet. The watchdog may interrupt this function and no other."""
+        try:
+            if not pending.start_deciding():
+                return False
+            try:
+                decision = decider.decide(command, pending.due, pending.request_id)
+            except ThreadInterruptedError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - any error must lead to a reply
+                decision = _internal_error(pending, type(error).__name__)
+            if pending.claim(decision):
+                return True
+            pending.wait_for_interrupt()
+        except ThreadInterruptedError:
+            pass
+        return False
+
+    def _answer(self, pending: PendingPacket) -> bool:
+        """Writes and records the reply. Returns whether this thread reads the next packet."""
+        outcome = pending.make_outcome()
+        if pending.reply is None:
+            pending.reply = self._encode(outcome)
+        is_written = self._write(pending, pending.reply)
+        pending.advance(ANSWERING, WRITTEN if is_written else DONE)
+        pending.release()
+        try:  # noqa: SIM105 - ``contextlib.suppress`` costs 0.2 µs per packet
             self._record(outcome)
-        if not flight.is_written:
-            self._end()
-        elif flight.pass_on():
-            # The flight is over only now: until then the watch must not take the port for idle.
-            self._flight = None
+        except BaseException:  # noqa: BLE001, S110 - an error of the log costs no reply
+            pass
+        if not is_written:
+            self.has_ended = True
+        elif pending.finish():
+            # Not earlier: until here the watchdog must not take the port for idle.
+            self._pending = None
             return True
         return False
 
-    def _write(self, data: bytes) -> bool:
-        while data:
+    def _write(self, pending: PendingPacket, reply: bytes) -> bool:
+        """Writes what is not out yet. Returns False if no one reads the replies any more."""
+        while pending.written < len(reply):
             try:
-                data = data[os.write(self.sink, data) :]
+                pending.written += os.write(self.sink, reply[pending.written :])
             except BlockingIOError:
                 select.select([], [self.sink], [])
             except OSError:
                 return False
         return True
 
-    def _end(self) -> None:
-        self.has_ended = True
-        self._wake()
-
-    # What the watch calls, from its own thread.
+    # What the watchdog calls, from its own thread.
 
     def next_check(self, now: float) -> float:
-        """The earliest time at which ``expire`` could have something to do.
+        """Returns the earliest time at which ``expire`` may have something to do.
 
-        Where nothing is under way that is a whole deadline from now: what starts later is due
-        later. So the watch sleeps through ordinary traffic, and no answer has to wake it.
+        An idle port returns a whole deadline from now, because a packet that arrives later is due
+        later. So the watchdog sleeps through ordinary traffic and no packet has to wake it.
         """
-        if self._worker is None:
+        if self._worker is None or self._worker.is_over:
             return now + CHECK_SECONDS
-        flight = self._flight
-        if flight is None:
+        pending = self._pending
+        if pending is None:
             return now + self._deadline
-        due = flight.due + GRACE_SECONDS
-        return max(due, now + CHECK_SECONDS) if flight.is_claimed else due
+        due = pending.due + GRACE_SECONDS
+        return max(due, now + CHECK_SECONDS) if pending.is_claimed else due
 
     def expire(self, now: float) -> None:
-        """Leaves the thread of the command under way behind if its time is up.
-
-        It waits for nothing itself, neither for who reads the answers nor for the log.
-        """
-        if self._worker is None:
+        """Starts a new worker if the old one has ended or its packet's time is up. Never waits."""
+        worker = self._worker
+        if worker is None:
             self.start()
-            return
-        flight = self._flight
-        if flight is None or now < flight.due + GRACE_SECONDS:
-            return
-        hanging = self._worker
-        if flight.claim():
-            late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
-            self._late = flight, Decision(late, flight.backend)
-            self._stuck = [*self._stuck, hanging]
-            _end_thread(hanging)
-        elif flight.is_written and flight.pass_on():
-            self._flight = None
+        elif worker.is_over:
+            # ``has_ended`` is set before ``is_over``.
+            if not self.has_ended and now >= self._next_restart:
+                self._next_restart = now + CHECK_SECONDS
+                self._restart(worker)
         else:
+            pending = self._pending
+            if pending is not None and now >= pending.due + GRACE_SECONDS:
+                self._replace(worker, pending)
+
+    def _restart(self, worker: WatchedThread) -> None:
+        """Starts a worker after one that has ended unexpectedly."""
+        pending = self._pending
+        if pending is not None:
+            self._packets.consume()  # the worker may have ended just before this step
+            if not pending.recover(_internal_error(pending, worker.error)):
+                pending.release()
+                self._pending = None
+        self.start()
+
+    def _replace(self, worker: WatchedThread, pending: PendingPacket) -> None:
+        """Starts a worker in place of one that hangs: before the reply, or in the log after it."""
+        late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
+        if pending.claim_from(worker, Decision(late, pending.backend)):
+            self._worker = None  # if a step below fails, the next ``expire`` starts a worker
+        elif pending.finish():
+            self._worker = self._pending = None
+            pending.release()
+        else:  # the worker waits for the reader of the replies
             return
+        self._stuck = [*self._stuck, worker]
         self.start()
 
     def input_has_ended(self) -> None:
-        """Nothing more will come: the command under way, if it is the last, gets little time."""
-        flight = self._flight
-        if flight is not None and not self._reader.has_packet:
-            flight.due = min(flight.due, time.monotonic() + END_SECONDS)
+        """Shortens the deadline of a packet after which the input has ended."""
+        pending = self._pending
+        if pending is not None and not self._packets.has_packet:
+            pending.due = min(pending.due, time.monotonic() + END_SECONDS)
 
     def abort_pending(self) -> None:
-        """Answers the command under way, if any, with UNDECIDED: the program is told to go."""
-        flight = self._flight
-        if flight is not None and flight.claim():
-            stopped = Decision(Answer(Verdict.UNDECIDED, "stopped"), flight.backend)
-            _run_with_timeout(lambda: self._answer(flight, stopped), LAST_SECONDS)
+        """Answers the pending packet, if any, with UNDECIDED before the port is closed."""
+        pending = self._pending
+        if pending is None:
+            return
+        stopped = Decision(Answer(Verdict.UNDECIDED, "stopped"), pending.backend)
+        if pending.claim_from(None, stopped):
+            run_with_timeout(lambda: self._answer(pending), ABORT_SECONDS)
 
 
-def _run_with_timeout(call: Callable[[], object], seconds: float) -> None:
-    """Waits so long for a call and no longer; it may hang."""
-    thread = threading.Thread(target=call, daemon=True)
-    with contextlib.suppress(RuntimeError):  # the machine has no thread to give
-        thread.start()
-        thread.join(seconds)
-
-
-def _end_thread(thread: threading.Thread) -> None:
-    """Ends a thread at its next line of Python, wherever that is. One that waits in C goes on
-    until it comes back."""
-    # The number of a thread that has ended is soon another's.
-    if thread.ident is not None and thread.is_alive():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(_AbandonedError)
-        )
+def _internal_error(pending: PendingPacket, error: str) -> Decision:
+    return Decision(Answer(Verdict.UNDECIDED, "internal_error", error), pending.backend)

@@ -92,7 +92,7 @@ class Worker:
         port = Port(
             descriptor,
             descriptor,
-            self._live.current,
+            self._live.acquire,
             reader=PacketReader(),
             encode=encode,
             record=self._record,
