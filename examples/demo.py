@@ -1,7 +1,7 @@
-"""The main job, shown: a token is accepted, revoked, refused at the next packet, replaced.
+"""A demonstration: a token is accepted, revoked, refused at the next packet, and replaced.
 
-Starts the token service on a free loopback port, runs the real program beside it as ejabberd
-would, and leaves nothing behind.
+It starts the token service on a free loopback port and runs the real program as ejabberd does. At
+the end it removes everything that it created.
 """
 
 import contextlib
@@ -32,13 +32,13 @@ def main() -> int:
                 **{k: v for k, v in os.environ.items() if not k.startswith("EXTAUTH_HTTP_")},
                 "EXTAUTH_HTTP_CONFIG": str(config(Path(folder), url)),
             }
-            say("1. A replay file through the real program")
+            print_title("1. A replay file through the real program")
             replayed = subprocess.run(
                 [PROGRAM, "replay", HERE / "session.replay"], env=environment, check=False
             )
-            say("2. As ejabberd asks: one program, packet after packet, nothing kept in between")
+            print_title("2. One program, packet after packet, as ejabberd sends them")
             as_expected = freshness(store, environment)
-    say("3. In your ejabberd.yml (the whole file: examples/ejabberd.yml)")
+    print_title("3. For your ejabberd.yml (complete file: examples/ejabberd.yml)")
     for line in (HERE / "ejabberd.yml").read_text().splitlines():
         if line.startswith(("auth_", "extauth_")):
             print(f"   {line}")
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def freshness(store: Store, environment: dict[str, str]) -> bool:
-    """A token's life, each step followed by a login; whether all came out as they have to."""
+    """Issues, revokes and replaces a token, with a login after each step. False if one is wrong."""
     first = store.issue("alice@example.org", 3600)
     with subprocess.Popen(
         [PROGRAM], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -54,15 +54,15 @@ def freshness(store: Store, environment: dict[str, str]) -> bool:
         assert program.stdin is not None  # noqa: S101 - for the type checker
         assert program.stdout is not None  # noqa: S101
 
-        def log_in(what: str, token: str, expected: str) -> bool:
+        def log_in(step: str, token: str, expected: str) -> bool:
             program.stdin.write(packet(Command(Operation.AUTH, "alice", "example.org", token)))  # type: ignore[union-attr]
-            verdict = ANSWERS.get(program.stdout.read(4), "no answer")  # type: ignore[union-attr]
-            print(f"   {what:<42} {verdict}{'' if verdict == expected else f', not {expected}!'}")
+            verdict = ANSWERS.get(program.stdout.read(4), "no reply")  # type: ignore[union-attr]
+            print(f"   {step:<42} {verdict}{'' if verdict == expected else f', not {expected}!'}")
             return verdict == expected
 
         right = [log_in("alice logs in with her token", first, "allow")]
         store.revoke(first)
-        right.append(log_in("the token is revoked; the very next login", first, "deny"))
+        right.append(log_in("the token is revoked; the next login", first, "deny"))
         second = store.issue("alice@example.org", 3600)
         right.append(log_in("a new token, at once", second, "allow"))
         program.stdin.close()
@@ -78,7 +78,7 @@ def config(folder: Path, url: str) -> Path:
 
 @contextlib.contextmanager
 def service(store: Store) -> Iterator[str]:
-    """The token service on a free port; its URL."""
+    """Runs the token service on a free port and gives its URL."""
     script = str(HERE / "token_service.py")
     command = [sys.executable, script, "--db", str(store.file), "serve", "--port", "0"]
     with (
@@ -92,7 +92,7 @@ def service(store: Store) -> Iterator[str]:
             process.terminate()
 
 
-def say(title: str) -> None:
+def print_title(title: str) -> None:
     width = min(shutil.get_terminal_size().columns, 80)
     print(f"\n{title}\n{'─' * min(width, len(title))}", flush=True)
 

@@ -1,14 +1,14 @@
-"""A small, honest service for extauth-http to ask: passwords and tokens of XMPP users in SQLite.
+"""A small service for extauth-http: passwords and tokens of XMPP users in SQLite.
 
-    token_service.py --db FILE adduser alice@example.org     (asks for the password)
+    token_service.py --db FILE adduser alice@example.org     (prompts for the password)
     token_service.py --db FILE issue alice@example.org       (prints a new token)
-    token_service.py --db FILE revoke                        (asks for the token)
+    token_service.py --db FILE revoke                        (prompts for the token)
     token_service.py --db FILE serve --port 8080
 
-``serve`` answers the ``rest`` contract: ``POST /xmpp/OPERATION`` with JSON. The other commands
-work on the file, so there is no way to issue a token over the network; who may read the file may
-do everything, and it is created for its owner alone. Nothing is kept in memory between requests:
-what a command changes counts from the next request on.
+``serve`` implements the ``rest`` contract: ``POST /xmpp/OPERATION`` with JSON. The other commands
+change the file, so a token cannot be issued over the network. Access to the file gives all rights;
+it is created with access for its owner only. Nothing is kept in memory between requests, so a
+change takes effect with the next request.
 """
 
 import argparse
@@ -38,18 +38,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-TOKEN_PREFIX = "xt_"  # noqa: S105 - how a token is told from a password
+TOKEN_PREFIX = "xt_"  # noqa: S105 - distinguishes a token from a password
 MAX_REQUEST = 128 * 1024
 MAX_SECONDS = 10.0
-"""For a whole request to arrive."""
+"""Time for a complete request to arrive."""
 
 LOG = logging.getLogger("token_service")
 
 PASSWORDS = argon2.PasswordHasher()
 NOBODY = PASSWORDS.hash("nobody")
-"""Stands in for the password of an unknown user, so that the time does not tell who exists."""
+"""Verified if the user is unknown, so that the time does not show whether a user exists."""
 HASHING = threading.BoundedSemaphore(os.cpu_count() or 1)
-"""Each hash takes 64 MiB: a storm of logins must not take that forty times at once."""
+"""Limits the hashes that are computed at the same time, because each needs 64 MiB."""
 
 SCHEMA = """
 create table if not exists users (jid text primary key, password text not null);
@@ -62,13 +62,13 @@ create table if not exists tokens (
 
 
 class Store:
-    """The file. Each call opens it anew; SQLite keeps writers apart."""
+    """The database file. Each call opens it again; SQLite serializes the writers."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         with self._open() as database:
-            # Who reads does not wait for who writes.
+            # Readers do not wait for writers.
             database.execute("pragma journal_mode = wal")
             database.executescript(SCHEMA)
 
@@ -91,14 +91,14 @@ class Store:
             return bool(database.execute("select 1 from users where jid = ?", [jid]).fetchone())
 
     def add(self, jid: str, password: str) -> bool:
-        """False where the user exists already. Raises BadPassword."""
+        """Returns false if the user exists. Raises BadPasswordError."""
         hashed = _hash_password(password)
         return self._changes("insert or ignore into users values (?, ?)", jid, hashed)
 
     def set_password(self, jid: str, password: str) -> bool:
-        """Also ends all tokens: who changes a password wants everybody else out.
+        """Sets the password and revokes all tokens of the user.
 
-        False where there is no such user. Raises BadPassword.
+        Returns false if the user does not exist. Raises BadPasswordError.
         """
         hashed = _hash_password(password)
         with self._open() as database:
@@ -123,7 +123,7 @@ class Store:
         return self._changes("delete from tokens where hash = ?", _hash(token))
 
     def is_right(self, jid: str, credential: str) -> bool:
-        """Whether this is a live token of this user, or the user's password."""
+        """Whether this is a valid token of this user, or the user's password."""
         with self._open() as database:
             if credential.startswith(TOKEN_PREFIX):
                 found = database.execute(
@@ -139,35 +139,35 @@ class Store:
             return False
 
 
-class BadRequest(ValueError):  # noqa: N818
-    """Not a request of the contract: answered with 400, which is no verdict."""
+class BadRequestError(ValueError):
+    """The request violates the contract. The response is 400, which is no verdict."""
 
     status = 400
 
 
-class BadPassword(BadRequest):
-    """Nobody could ever log in with it: answered with 422, which is a no."""
+class BadPasswordError(BadRequestError):
+    """A password that cannot be used. The response is 422, which is a no."""
 
     status = 422
 
 
 def _hash_password(password: str) -> str:
-    # Slow by design, so never while the file is locked.
+    # This is slow by design, so it must not happen while the file is locked.
     if not password:
-        raise BadPassword("a password must not be empty")
+        raise BadPasswordError("a password must not be empty")
     if password.startswith(TOKEN_PREFIX):
-        raise BadPassword(f"a password must not start with {TOKEN_PREFIX}, as tokens do")
+        raise BadPasswordError(f"a password must not start with {TOKEN_PREFIX}, because tokens do")
     with HASHING:
         return PASSWORDS.hash(password)
 
 
 def _hash(token: str) -> bytes:
-    # 256 random bits cannot be guessed, so a slow hash would only slow down the logins.
+    # 256 random bits cannot be guessed, so a fast hash is safe.
     return hashlib.sha256(token.encode()).digest()
 
 
 def application(store: Store, service_token: str | None = None) -> Starlette:
-    """The HTTP side. With ``service_token`` each request has to bear it."""
+    """The web application. With ``service_token``, each request must have this bearer token."""
 
     def remove_if_right(jid: str, credential: str) -> bool:
         return store.is_right(jid, credential) and store.remove(jid)
@@ -188,22 +188,23 @@ def application(store: Store, service_token: str | None = None) -> Starlette:
             expected = f"Bearer {service_token}".encode()
             given = request.headers.get("authorization", "").encode("latin-1")
             if not hmac.compare_digest(given, expected):
-                return JSONResponse({"error": "who are you?"}, 401)
+                return JSONResponse({"error": "bearer token required"}, 401)
         if name not in operations:
             return JSONResponse({"error": "no such operation"}, 404)
         try:
             async with asyncio.timeout(MAX_SECONDS):
                 arguments = _arguments(name, await _body(request))
-            # Checking a password takes tens of milliseconds by design; others must not wait.
+            # Verifying a password is slow by design. Other requests must not wait for it.
             result = await run_in_threadpool(operations[name], *arguments)
         except TimeoutError:
             return JSONResponse({"error": "too slow"}, 408, {"Connection": "close"})
-        except BadRequest as error:
+        except BadRequestError as error:
             return JSONResponse({"error": str(error)}, error.status)
         return JSONResponse({"result": result}, headers={"Cache-Control": "no-store"})
 
     async def answer(request: Request) -> Response:
-        # A line of the log is found by it on both sides; whoever sends it cannot forge one.
+        # The ID is in the logs of both sides. Other characters are removed, so that a client cannot
+        # add a line to the log.
         given = request.headers.get("x-request-id", "")
         request_id = re.sub(r"[^A-Za-z0-9._-]", "", given)[:128]
         response = await verdict(request)
@@ -222,7 +223,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_REQUEST:
-            raise BadRequest(f"longer than {MAX_REQUEST} bytes")
+            raise BadRequestError(f"the request has more than {MAX_REQUEST} bytes")
     return body
 
 
@@ -230,9 +231,9 @@ def _arguments(operation: str, body: bytes) -> list[str]:
     try:
         found = json.loads(body.decode())
     except (ValueError, RecursionError):
-        raise BadRequest("expected JSON") from None
+        raise BadRequestError("expected JSON") from None
     if not isinstance(found, dict):
-        raise BadRequest("expected a JSON object")
+        raise BadRequestError("expected a JSON object")
     keys = ["user", "host"]
     if operation == "certauth":
         keys.append("certificate")
@@ -240,24 +241,25 @@ def _arguments(operation: str, body: bytes) -> list[str]:
         keys.append("password")
     for key in keys:
         if not isinstance(found.get(key), str) or not found[key]:
-            raise BadRequest(f"expected {key}, a text that is not empty")
+            raise BadRequestError(f"{key} must be a text that is not empty")
         if re.search("[\ud800-\udfff]", found[key]):
-            raise BadRequest(f"expected {key} without half a surrogate pair")
+            raise BadRequestError(f"{key} must not contain half of a surrogate pair")
     user, host, *credential = (found[key] for key in keys)
     if "@" in host:
-        # A user may hold one (XEP-0106, undone); were it in both, two users would be one.
-        raise BadRequest("expected host, a domain without @")
+        # A user name may contain an @ (unescaped XEP-0106). If a host could contain one too, two
+        # users could have the same JID.
+        raise BadRequestError("host must be a domain without @")
     return [f"{user}@{host}", *credential]
 
 
 def serve(store: Store, port: int, service_token: str | None) -> None:
-    """Serves on loopback until it is interrupted; port 0 takes a free one. Prints the URL."""
-    # Made with its protocol named: only then does asyncio switch off Nagle's algorithm, which
-    # would hold each answer back for 40 ms.
+    """Serves on loopback until it is interrupted, and prints the URL. Port 0 is any free port."""
+    # asyncio disables Nagle's algorithm only for a socket with an explicit protocol. With Nagle's
+    # algorithm, each response would be delayed by 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    listener.listen()  # Whoever reads the URL may connect at once.
+    listener.listen()  # Before the URL is printed, so that a client can connect at once.
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/xmpp", flush=True)
     config = uvicorn.Config(
         application(store, service_token), log_level=logging.WARNING, access_log=False
@@ -269,7 +271,7 @@ def serve(store: Store, port: int, service_token: str | None) -> None:
 
 
 def _secret(prompt: str) -> str:
-    """From the terminal without echo, or from standard input; never an argument."""
+    """Reads a secret from the terminal without echo, or from standard input."""
     return getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
@@ -277,15 +279,19 @@ def main() -> str | None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--db", type=Path, required=True, help="the SQLite file")
     commands = parser.add_subparsers(dest="command", required=True)
-    add = commands.add_parser("adduser", help="a new user; the password is asked for")
+    add = commands.add_parser("adduser", help="add a user; prompts for the password")
     add.add_argument("jid")
     issue = commands.add_parser("issue", help="print a new token of a user")
     issue.add_argument("jid")
-    issue.add_argument("--seconds", type=float, default=30 * 86400.0, help="how long it lives")
-    commands.add_parser("revoke", help="end a token, which is asked for")
+    issue.add_argument("--seconds", type=float, default=30 * 86400.0, help="lifetime of the token")
+    commands.add_parser("revoke", help="revoke a token; prompts for it")
     server = commands.add_parser("serve", help="answer extauth-http on loopback")
-    server.add_argument("--port", type=int, default=8080, help="0 takes a free one")
-    server.add_argument("--service-token-file", type=Path, help="who calls has to bear this token")
+    server.add_argument("--port", type=int, default=8080, help="0 is any free port")
+    server.add_argument(
+        "--service-token-file",
+        type=Path,
+        help="file with the bearer token that each request must have",
+    )
     arguments = parser.parse_args()
     store = Store(arguments.db)
     problem = None
@@ -293,17 +299,17 @@ def main() -> str | None:
         case "adduser":
             try:
                 if not store.add(arguments.jid, _secret("Password: ")):
-                    problem = f"{arguments.jid} exists already"
-            except BadPassword as error:
+                    problem = f"{arguments.jid} already exists"
+            except BadPasswordError as error:
                 problem = str(error)
         case "issue":
             try:
                 print(store.issue(arguments.jid, arguments.seconds))
             except KeyError:
-                problem = f"there is no user {arguments.jid}"
+                problem = f"{arguments.jid} does not exist"
         case "revoke":
             if not store.revoke(_secret("Token: ")):
-                problem = "there is no such token"
+                problem = "the token does not exist"
         case _:
             file = arguments.service_token_file
             serve(store, arguments.port, file.read_text().strip() if file else None)

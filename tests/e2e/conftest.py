@@ -1,4 +1,4 @@
-"""What the end-to-end tests stand on: the real ejabberd, the real service, the real program."""
+"""Fixtures of the end-to-end tests: the real ejabberd, the example service, the real program."""
 
 import os
 import sys
@@ -14,8 +14,8 @@ PROGRAM = Path(sys.executable).parent / "extauth-http"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _ejabberd_is_here() -> None:
-    """Without ejabberd these tests are skipped, except in CI, where that would hide everything."""
+def _require_ejabberd() -> None:
+    """Skips the tests if there is no ejabberd. In CI, a missing ejabberd is a failure."""
     if ebin():
         return
     reason = f"no ejabberd in {ROOT}"
@@ -34,7 +34,7 @@ def service(tmp_path: Path) -> Iterator[TokenService]:
 
 @pytest.fixture
 def program(tmp_path: Path, service: TokenService) -> str:
-    """The line for ``extauth_program``; it logs everything to ``log`` in the test's folder."""
+    """The value of ``extauth_program``; it logs everything to ``log`` in the folder of the test."""
     return program_line(tmp_path, service.url)
 
 

@@ -1,10 +1,10 @@
-"""A real ejabberd for a test: beside any other, on loopback, gone with all it started.
+"""A real ejabberd for a test, on loopback, independent of any other ejabberd on the machine.
 
     with Ejabberd("extauth-http run --config /tmp/x.toml") as server:
         assert server.api("check_password", user="a", host="example.org", password="b") == 0
 
-No epmd is asked or started (the node gets a port of its own), and every process of it carries the
-server's own folder as HOME, by which it is found again when the server stops.
+It does not use epmd: the node has a port of its own. Every process that it starts has the folder of
+the server as HOME, so that all of them are found and ended when the server stops.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ import httpx
 from tests.install_packages import EJABBERD_APP
 
 ROOT = Path(os.environ.get("EJABBERD_TEST_ROOT", "/")).absolute()
-START = 30.0  # seconds until it must answer
-STOP = 10.0  # seconds for its orderly end
-LEFT_OVER = 2.0  # seconds more for what it started, until that is killed
+START = 30.0  # seconds for the start
+STOP = 10.0  # seconds for an orderly end
+LEFT_OVER = 2.0  # seconds after that until its remaining processes are killed
 
 MODULES: Mapping[str, Mapping[str, Any]] = {
     "mod_admin_extra": {},
@@ -38,7 +38,7 @@ MODULES: Mapping[str, Mapping[str, Any]] = {
     "mod_roster": {},
 }
 
-# Private mounts: they are gone with the process, whatever happens to it.
+# Private mounts: they end with the process.
 ENTER_ROOT = """
 root=$1 tmp=$2
 shift 2
@@ -50,7 +50,7 @@ exec chroot "$root" "$@"
 
 
 class ApiError(Exception):
-    """ejabberd's admin API answered with another status than 200."""
+    """ejabberd's admin API responded with another status than 200."""
 
     def __init__(self, command: str, status: int, body: str) -> None:
         super().__init__(f"{command}: status {status}: {body}")
@@ -59,13 +59,13 @@ class ApiError(Exception):
 
 
 def ebin(root: Path = ROOT) -> str | None:
-    """The folder of ejabberd's beam files as seen from within `root`; None where there is none."""
+    """The folder of ejabberd's beam files, as a path within `root`; None if there is none."""
     found = sorted(root.glob(EJABBERD_APP))
     return f"/{found[0].parent.relative_to(root)}" if found else None
 
 
 def out_of(root: Path, extauth_program: str) -> str:
-    """The same program for an ejabberd of another root: it and its Python live in this one."""
+    """The command line of a program of this root, for an ejabberd in another root."""
     if root == Path("/"):
         return extauth_program
     enter = ["nsenter", "--target", str(os.getpid()), "--mount", "--root", "--wd", "--"]
@@ -73,7 +73,7 @@ def out_of(root: Path, extauth_program: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback TCP ports that nobody listens on at this moment."""
+    """Loopback TCP ports on which nothing listens at this moment."""
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [listener.getsockname()[1] for listener in listeners]
     for listener in listeners:
@@ -82,11 +82,11 @@ def free_ports(count: int) -> list[int]:
 
 
 class Ejabberd:
-    """One ejabberd, from `with` to its end.
+    """One ejabberd; it runs inside of `with`.
 
     `extauth_program` is a command line as in ejabberd.yml (`shlex.join` makes one of a list).
-    `options` are merged over the top level of ejabberd.yml; `modules` replaces MODULES. `root` is
-    the file system that ejabberd is taken from; the program runs in this one all the same.
+    `options` are merged into the top level of ejabberd.yml; `modules` replaces MODULES. `root` is
+    the root file system that contains ejabberd; the program always runs in the root of the machine.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Ejabberd:
             "extauth_program": out_of(root, extauth_program),
             "extauth_pool_size": extauth_pool_size,
             "registration_timeout": "infinity",
-            # Nothing leaves this machine.
+            # No connection leaves this machine.
             "acme": {"auto": False},
             "s2s_access": "none",
             "listen": [
@@ -125,7 +125,7 @@ class Ejabberd:
                     "port": self.api_port,
                     "ip": "127.0.0.1",
                     "module": "ejabberd_http",
-                    "backlog": 128,  # by default 5: of more that come at once, some are reset
+                    "backlog": 128,  # the default is 5; more connections at once are reset
                     "request_handlers": {"/api": "mod_http_api"},
                 },
             ],
@@ -163,9 +163,9 @@ class Ejabberd:
         self._stop()
 
     def api(self, command: str, **arguments: Any) -> Any:
-        """The decoded answer to a command of the admin API; ApiError unless its status is 200.
+        """The decoded result of a command of the admin API. Raises ApiError.
 
-        Commands that only succeed or fail answer 0 or 1, as a program's exit code.
+        A command without a result returns 0 for success and 1 for failure, like an exit code.
         """
         answer = self._http.post(command, json=arguments)
         if answer.status_code != httpx.codes.OK:
@@ -176,12 +176,12 @@ class Ejabberd:
         return bool(self.api("check_password", user=user, host=host, password=password) == 0)
 
     def log(self) -> str:
-        """ejabberd's log so far."""
+        """The content of ejabberd's log."""
         path = self.folder / "log" / "ejabberd.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def program_pids(self) -> set[int]:
-        """The pool members that run at this moment."""
+        """The process IDs of the pool members that run at this moment."""
         own = {pid: _executable(pid) for pid in self._processes()}
         return {
             pid
@@ -191,8 +191,10 @@ class Ejabberd:
         }
 
     def whole_pool(self) -> set[int]:
-        """The pool members, as soon as all of them run: on a busy machine one is still to come when
-        ejabberd says that it has started."""
+        """The process IDs of the pool members, after all of them have started.
+
+        On a busy machine, ejabberd reports its start before the last pool member runs.
+        """
         end = time.monotonic() + START
         while len(members := self.program_pids()) != self.config["extauth_pool_size"]:
             assert time.monotonic() < end, f"{len(members)} pool members run"
@@ -230,31 +232,31 @@ class Ejabberd:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the tests: they stop it in order
+                start_new_session=True,  # Ctrl-C must not reach it: the tests stop it in order
             )
 
     def _wait_until_started(self) -> None:
         deadline = time.monotonic() + START
-        seen = "nothing"
+        last_seen = "nothing"
         while time.monotonic() < deadline and self._erl.poll() is None:
             try:
-                seen = self._http.post("status", json={}).text
+                last_seen = self._http.post("status", json={}).text
                 socket.create_connection(("127.0.0.1", self.c2s_port), timeout=1).close()
             except (httpx.TransportError, OSError) as error:
-                seen = repr(error)
+                last_seen = repr(error)
             else:
-                if f"node {self.node} is started" in seen:  # and not somebody else's server
+                if f"node {self.node} is started" in last_seen:  # and not another server
                     return
             time.sleep(0.05)
         output = (self.folder / "log" / "erl.out").read_text(errors="replace")
         raise RuntimeError(
-            f"ejabberd did not start (exit code {self._erl.poll()}, last seen: {seen})\n"
+            f"ejabberd did not start (exit code {self._erl.poll()}, last seen: {last_seen})\n"
             f"{output[-2000:]}\n{self.log()[-4000:]}"
         )
 
     def _stop(self) -> None:
         if hasattr(self, "_erl"):
-            self._erl.terminate()  # Erlang's orderly end
+            self._erl.terminate()  # Erlang ends in order
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._erl.wait(STOP)
             deadline = time.monotonic() + LEFT_OVER
@@ -270,12 +272,12 @@ class Ejabberd:
         self._temporary.cleanup()
 
     def _processes(self) -> Iterator[int]:
-        """Everything that this ejabberd started, orphans too: each has the folder as its HOME."""
+        """All processes that this ejabberd started: each has the folder as its HOME."""
         mark = f"HOME={self.folder}".encode()
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 environment = (process / "environ").read_bytes()
-            except OSError:  # gone, or somebody else's
+            except OSError:  # it has ended, or belongs to another user
                 continue
             if mark in environment.split(b"\0"):
                 yield int(process.name)

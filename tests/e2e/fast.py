@@ -1,5 +1,6 @@
-"""A client that logs in with SASL2 (XEP-0388) and tokens (FAST, XEP-0484), which slixmpp knows
-nothing of.
+"""A client that logs in with SASL2 (XEP-0388) and FAST tokens (XEP-0484).
+
+slixmpp does not support them.
 """
 
 import base64
@@ -15,8 +16,10 @@ MECHANISM = "HT-SHA-256-NONE"
 
 
 class FastClient(RawStream):
-    """One stream over TLS, without which ejabberd offers no SASL2. ``token`` is what the server
-    gave at the login, empty where it gave none."""
+    """One stream over TLS, because ejabberd offers SASL2 only over TLS.
+
+    ``token`` is the token that the server issued at the login, empty if it issued none.
+    """
 
     def __init__(self, port: int, user: str, host: str, context: ssl.SSLContext) -> None:
         super().__init__(port, host, context=context, sender=f"{user}@{host}")
@@ -27,13 +30,13 @@ class FastClient(RawStream):
         return self._authenticate("PLAIN", f"\0{self._user}\0{password}".encode(), "")
 
     def log_in_by(self, token: str) -> bool:
-        """Without the password: the program is not asked."""
+        """Logs in with a token. ejabberd does not ask the program."""
         proof = hmac.digest(token.encode(), b"Initiator", hashlib.sha256)
         fast = "<fast xmlns='urn:xmpp:fast:0'/>"
         return self._authenticate(MECHANISM, self._user.encode() + b"\0" + proof, fast)
 
     def _authenticate(self, mechanism: str, initial: bytes, more: str) -> bool:
-        said = self.ask(
+        response = self.ask(
             f"<authenticate xmlns='urn:xmpp:sasl:2' mechanism='{mechanism}'>"
             f"<initial-response>{base64.b64encode(initial).decode()}</initial-response>"
             f"<user-agent id='{AGENT}'/>{more}"
@@ -42,6 +45,6 @@ class FastClient(RawStream):
             "</success>",
             "</failure>",
         )
-        found = re.search(r"<token [^>]*token='([^']+)'", said)
+        found = re.search(r"<token [^>]*token='([^']+)'", response)
         self.token = found[1] if found else ""
-        return "<success" in said
+        return "<success" in response

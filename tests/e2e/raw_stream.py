@@ -1,4 +1,4 @@
-"""An XMPP stream by hand: what a server offers, and logins that no client library does."""
+"""An XMPP stream without a client library: the features of a server, and unusual logins."""
 
 import base64
 import re
@@ -9,10 +9,10 @@ from typing import Self
 
 
 class RawStream:
-    """One stream to a virtual host, up to the end of a login.
+    """One stream to a virtual host, until the end of a login.
 
-    With ``context`` it is TLS from the first byte. ``sender`` is a JID: a server offers SASL2
-    (XEP-0388) only to somebody who says who it is.
+    With ``context``, the stream uses TLS from the first byte. ``sender`` is a JID: a server offers
+    SASL2 (XEP-0388) only to a client that sends its JID.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class RawStream:
 
     @property
     def mechanisms(self) -> set[str]:
-        """Those of RFC 6120; SASL2 has a list of its own."""
+        """The offered mechanisms of RFC 6120. SASL2 has a list of its own."""
         offered = re.search(r"<mechanisms.*?</mechanisms>", self.features)
         return set(re.findall(r"<mechanism>(.*?)</mechanism>", offered[0])) if offered else set()
 
     def ask(self, text: str, *ends: str) -> str:
-        """Sends, and gives what comes back up to one of these. Raises EOFError without any."""
+        """Sends a text and reads until one of ``ends`` arrives. Raises EOFError if none does."""
         self._connection.sendall(text.encode())
         found = ""
         while not any(end in found for end in ends):
@@ -55,16 +55,16 @@ class RawStream:
         return found
 
     def answer(self, mechanism: str, response: bytes) -> str:
-        """What the server says to the first response of a mechanism: challenge, success or
-        failure (RFC 6120, 6.4)."""
+        """The server's reply to the first response of a mechanism: ``challenge``, ``success`` or
+        ``failure`` (RFC 6120, 6.4)."""
         xmlns = "urn:ietf:params:xml:ns:xmpp-sasl"
         payload = base64.b64encode(response).decode() or "="
-        said = self.ask(
+        reply = self.ask(
             f"<auth xmlns='{xmlns}' mechanism='{mechanism}'>{payload}</auth>",
             *("<success", "</failure>", "</challenge>"),
         )
-        kind = re.search(r"<(challenge|success|failure)", said)
-        assert kind, said
+        kind = re.search(r"<(challenge|success|failure)", reply)
+        assert kind, reply
         return kind[1]
 
 

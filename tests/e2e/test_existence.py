@@ -1,4 +1,4 @@
-"""What ejabberd makes of the answer to "does this user exist?"."""
+"""How ejabberd uses the reply to ``isuser``."""
 
 import asyncio
 from pathlib import Path
@@ -20,8 +20,8 @@ def introspecting(request: Request, connection: object) -> None:
     connection.sendall(http(200, ACTIVE))  # type: ignore[attr-defined]
 
 
-async def told(ejabberd: Ejabberd) -> str | None:
-    """The type of what comes back for a message to somebody who is offline, if anything does."""
+async def reply_type(ejabberd: Ejabberd) -> str | None:
+    """The type of the reply to a message for an offline user; None if there is no reply."""
     async with session(ejabberd, "alice@example.org", "a-token") as alice:
         alice.send("bob@example.org", "hello")
         try:
@@ -44,16 +44,16 @@ def fails(ejabberd: Ejabberd, command: str, **arguments: str) -> str:
         ("undecided", "error", 0, "unknown_user", "Not allowed"),
     ],
 )
-def test_the_choice_decides_about_messages_to_who_is_offline(
+def test_isuser_decides_what_happens_to_a_message_for_an_offline_user(
     tmp_path: Path, choice: str, message: str | None, stored: int, change: str, register: str
 ) -> None:
     config = tmp_path / "extauth-http.toml"
     with Service(introspecting) as service:
         config.write_text(CONFIG % (service.url, choice))
         with Ejabberd(f"{PROGRAM} --config {config}") as ejabberd:
-            assert asyncio.run(told(ejabberd)) == message
+            assert asyncio.run(reply_type(ejabberd)) == message
             count = ejabberd.api("get_offline_count", user="bob", host="example.org")
-            # ejabberd before 24.06 puts the number into an object.
+            # ejabberd before 24.06 returns an object with the number.
             assert (count["value"] if isinstance(count, dict) else count) == stored
             assert change in fails(ejabberd, "change_password", newpass="new")
             assert register in fails(ejabberd, "register", password="new")

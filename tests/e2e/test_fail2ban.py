@@ -1,4 +1,4 @@
-"""The example filter, on what a real ejabberd writes and read by a real fail2ban."""
+"""The example filter for fail2ban, on the log of a real ejabberd."""
 
 import configparser
 import os
@@ -29,8 +29,8 @@ while length := sys.stdin.buffer.read(2):
 """
 
 
-def written(folder: Path, logins: Sequence[str]) -> str:
-    """The log of a real ejabberd in which these logins were tried, one after the other."""
+def log_of_logins(folder: Path, logins: Sequence[str]) -> str:
+    """The log of a real ejabberd after these logins, one after the other."""
     member = folder / "member.py"
     member.write_text(MEMBER)
     with Ejabberd(f"{sys.executable} {member}") as ejabberd:
@@ -48,7 +48,7 @@ def written(folder: Path, logins: Sequence[str]) -> str:
 def counted_by_fail2ban(program: str, folder: Path, log: str) -> int:
     file = folder / "ejabberd.log"
     file.write_text(log)
-    # Its own environment: fail2ban runs by the system's Python.
+    # fail2ban uses the Python of the system, so it needs an environment of its own.
     environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     done = subprocess.run(
         [program, file, FILTER], capture_output=True, text=True, check=True, env=environment
@@ -58,8 +58,8 @@ def counted_by_fail2ban(program: str, folder: Path, log: str) -> int:
     return int(found[1])
 
 
-def counted_by_hand(log: str) -> int:
-    """As fail2ban does it: each line, without its date, behind those that did not match yet."""
+def counted_in_python(log: str) -> int:
+    """Matches as fail2ban does: each line without its date, after the lines that did not match."""
     parser = configparser.ConfigParser()
     parser.read(FILTER)
     definition = parser["Definition"]
@@ -89,8 +89,8 @@ def counted_by_hand(log: str) -> int:
 def test_only_a_wrong_credential_counts_for_fail2ban(
     tmp_path: Path, logins: list[str], bans: int
 ) -> None:
-    log = written(tmp_path, logins)
-    assert counted_by_hand(log) == bans
+    log = log_of_logins(tmp_path, logins)
+    assert counted_in_python(log) == bans
     if program := shutil.which("fail2ban-regex"):
         assert counted_by_fail2ban(program, tmp_path, log) == bans
 
@@ -105,5 +105,5 @@ def test_an_outage_that_is_over_is_forgotten() -> None:
         "(tls|<0.9.0>) Failed c2s PLAIN authentication for a@example.org from ::ffff:192.0.2.1: "
         "Invalid username or password"
     )
-    assert counted_by_hand("\n".join([error, *[other] * 48, refused])) == 0
-    assert counted_by_hand("\n".join([error, *[other] * 49, refused])) == 1
+    assert counted_in_python("\n".join([error, *[other] * 48, refused])) == 0
+    assert counted_in_python("\n".join([error, *[other] * 49, refused])) == 1

@@ -1,4 +1,4 @@
-"""Each of these is done to the program and to the short script that a user would write."""
+"""Faults of the service and the configuration, for the program and for a simple script."""
 
 import asyncio
 import re
@@ -33,26 +33,26 @@ def read(n):
 while True:
     operation, user, host, *password = read(int.from_bytes(read(2))).decode().split(":", 3)
     body = {"user": user, "host": host, **({"password": password[0]} if password else {})}
-    said = client.post(f"{url}/{operation}", json=body).json() is True
-    os.write(1, b"\\0\\2\\0" + (b"\\1" if said else b"\\0"))
+    allowed = client.post(f"{url}/{operation}", json=body).json() is True
+    os.write(1, b"\\0\\2\\0" + (b"\\1" if allowed else b"\\0"))
 """
 
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    """What a user would write: nothing is wrong with it, until something is."""
+    """A simple script without handling of errors."""
     file = tmp_path / "extauth_script.py"
     file.write_text(SCRIPT)
     return file
 
 
 def right(request: Request, connection: object) -> None:
-    """Yes to the password ``right``; a new one is refused."""
+    """Answers yes to the password ``right``, and refuses a new password."""
     if request.target.endswith("/setpass"):
-        said = "false"
+        result = "false"
     else:
-        said = "true" if request.json().get("password", "right") == "right" else "false"
-    connection.sendall(http(200, said))  # type: ignore[attr-defined]
+        result = "true" if request.json().get("password", "right") == "right" else "false"
+    connection.sendall(http(200, result))  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def fails(ejabberd: Ejabberd, command: str, **arguments: str) -> str:
     return str(caught.value)
 
 
-class TestBrokenAtTheStart:
-    """ejabberd starts while the configuration is broken, which is mended afterwards."""
+class TestInvalidConfigurationAtTheStart:
+    """ejabberd starts while the configuration has an error, which is corrected afterwards."""
 
-    def test_the_program_answers_that_it_cannot_tell_and_heals(
+    def test_the_program_answers_undecided_until_the_configuration_is_valid(
         self, service: Service, tmp_path: Path
     ) -> None:
         line = program_line(tmp_path, service.url, more="nonsense = 1")
@@ -79,13 +79,13 @@ class TestBrokenAtTheStart:
             assert not logs_in(ejabberd, ALICE, "right")
             alice = {"user": "alice", "host": "example.org"}
             assert "Database failure" in fails(ejabberd, "register", **alice, password="new")
-            # ejabberd asks first whether there is such a user, and takes no answer for a no.
+            # ejabberd first asks whether the user exists, and takes undecided as no.
             assert "unknown_user" in fails(ejabberd, "change_password", **alice, newpass="new")
             program_line(tmp_path, service.url)
             assert logs_in(ejabberd, ALICE, "right")
             assert ejabberd.program_pids() == members
 
-    def test_the_script_is_dead_for_good(
+    def test_the_script_is_not_started_again(
         self, service: Service, tmp_path: Path, script: Path
     ) -> None:
         """Its start script reads the address of the service from a file that is missing."""
@@ -120,16 +120,16 @@ def wait_until_ejabberd_gives_up(ejabberd: Ejabberd) -> None:
 
 
 async def storm(ejabberd: Ejabberd, clients: int) -> int:
-    """How many of so many clients get in at once."""
+    """The number of successful logins if this many clients log in at once."""
     names = [f"user{number}@example.org" for number in range(clients)]
     return sum(await asyncio.gather(*(login(ejabberd, name, "right") for name in names)))
 
 
-class TestServiceAway:
-    """The service goes away for ten seconds under forty clients and comes back."""
+class TestServiceOutage:
+    """The service stops for ten seconds while forty clients log in, and starts again."""
 
-    def away(self, ejabberd: Ejabberd, service: Service) -> tuple[bool, int]:
-        """Whether the pool is as before, and how many of forty clients get in afterwards."""
+    def outage(self, ejabberd: Ejabberd, service: Service) -> tuple[bool, int]:
+        """Whether the pool members are the same, and the number of successful logins afterwards."""
         assert asyncio.run(storm(ejabberd, 40)) == 40
         members = ejabberd.whole_pool()
         port = service.port
@@ -142,25 +142,23 @@ class TestServiceAway:
             after = asyncio.run(storm(ejabberd, 40))
         return ejabberd.program_pids() == members, after
 
-    def test_logins_work_again_at_once_and_no_pool_member_was_restarted(
+    def test_logins_work_again_and_no_pool_member_was_restarted(
         self, service: Service, tmp_path: Path
     ) -> None:
         with Ejabberd(program_line(tmp_path, service.url), extauth_pool_size=4) as ejabberd:
-            assert self.away(ejabberd, service) == (True, 40)
+            assert self.outage(ejabberd, service) == (True, 40)
 
-    def test_the_script_takes_all_logins_with_it(
-        self, service: Service, tmp_path: Path, script: Path
-    ) -> None:
+    def test_the_script_is_restarted(self, service: Service, tmp_path: Path, script: Path) -> None:
         line = f"{sys.executable} {script} {service.url}"
         with Ejabberd(line, extauth_pool_size=4) as ejabberd:
-            unharmed, _ = self.away(ejabberd, service)
-            assert not unharmed
+            unchanged, _ = self.outage(ejabberd, service)
+            assert not unchanged
 
 
-class TestServiceDownForWrites:
-    """The service cannot tell whether a password was set."""
+class TestServiceFailsForWrites:
+    """The service answers 503 to a new password."""
 
-    def test_change_password_says_that_the_database_failed(
+    def test_change_password_reports_a_failure_of_the_database(
         self, service: Service, tmp_path: Path
     ) -> None:
         def half(request: Request, connection: object) -> None:
@@ -180,11 +178,11 @@ class TestRefusedPassword:
         async with session(ejabberd, ALICE, "right") as client:
             await client.change_password("too weak")
 
-    def test_the_client_is_told_so(self, service: Service, tmp_path: Path) -> None:
+    def test_the_client_sees_an_error(self, service: Service, tmp_path: Path) -> None:
         with Ejabberd(program_line(tmp_path, service.url)) as ejabberd, pytest.raises(IqError):
             asyncio.run(self.change(ejabberd))
 
-    def test_with_the_script_the_client_is_told_that_it_was_changed(
+    def test_with_the_script_the_client_sees_success(
         self, service: Service, tmp_path: Path, script: Path
     ) -> None:
         with Ejabberd(f"{sys.executable} {script} {service.url}") as ejabberd:
@@ -198,7 +196,7 @@ def never(_: Request, __: object) -> None:
 class TestSlowService:
     """The service takes 60 s for every answer."""
 
-    def test_ejabberd_never_has_to_kill_a_pool_member(self, tmp_path: Path) -> None:
+    def test_ejabberd_kills_no_pool_member(self, tmp_path: Path) -> None:
         with (
             Service(never) as service,
             Ejabberd(program_line(tmp_path, service.url), extauth_pool_size=2) as ejabberd,
@@ -210,7 +208,7 @@ class TestSlowService:
             assert ejabberd.check_password("alice", "example.org", "right")
             assert ejabberd.program_pids() == members
 
-    def test_the_scripts_member_is_killed(self, tmp_path: Path, script: Path) -> None:
+    def test_ejabberd_kills_the_script(self, tmp_path: Path, script: Path) -> None:
         with Service(never) as service:
             line = f"{sys.executable} {script} {service.url}"
             with Ejabberd(line, extauth_pool_size=1) as ejabberd:

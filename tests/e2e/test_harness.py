@@ -1,4 +1,4 @@
-"""The real ejabberd and the XMPP clients that the other tests build on do what they say."""
+"""The test server and the XMPP clients that other end-to-end tests use work as described."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.e2e.xmpp import LoginRefusedError, login, open_session, session, sess
 
 pytestmark = pytest.mark.e2e
 
-# Answers 1 to what accounts.json holds, 0 to the rest; setpass writes it.
+# Answers 1 for the accounts in accounts.json, otherwise 0; setpass changes the file.
 PROGRAM = """
 import json, pathlib, sys
 
@@ -73,19 +73,19 @@ def server(program: str) -> Iterator[Ejabberd]:
         ("eve", EMOJI.strip(":"), False),
     ],
 )
-def test_a_client_and_the_admin_api_get_the_programs_answer(
+def test_a_client_and_the_admin_api_get_the_verdict_of_the_program(
     server: Ejabberd, user: str, password: str, accepted: bool
 ) -> None:
     assert asyncio.run(login(server, f"{user}@example.org", password)) is accepted
     assert server.check_password(user, "example.org", password) is accepted
 
 
-def test_a_refused_login_says_why(server: Ejabberd) -> None:
+def test_a_refused_login_has_a_condition(server: Ejabberd) -> None:
     with pytest.raises(LoginRefusedError, match="not-authorized"):
         asyncio.run(open_session(server, "ada@example.org", "wrong"))
 
 
-def test_many_sessions_are_held_at_once_and_exchange_messages(server: Ejabberd) -> None:
+def test_many_sessions_at_the_same_time_exchange_messages(server: Ejabberd) -> None:
     async def talk() -> None:
         names = [(f"ada@example.org/{number}", "secret") for number in range(10)]
         async with (
@@ -136,7 +136,7 @@ def test_an_unknown_command_is_a_clear_error(server: Ejabberd) -> None:
         server.api("nonesuch")
 
 
-def test_a_pool_member_that_was_started_anew_has_another_pid(server: Ejabberd) -> None:
+def test_a_restarted_pool_member_has_another_pid(server: Ejabberd) -> None:
     before = server.whole_pool()
     killed = min(before)
     os.kill(killed, signal.SIGKILL)
@@ -146,17 +146,17 @@ def test_a_pool_member_that_was_started_anew_has_another_pid(server: Ejabberd) -
     assert before & server.whole_pool() == before - {killed}
 
 
-def test_nothing_of_a_server_is_left_when_it_has_stopped(tmp_path: Path) -> None:
-    deaf = tmp_path / "deaf.py"
-    deaf.write_text("import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)\n")
-    with Ejabberd(shlex.join([sys.executable, str(deaf)])) as server:
+def test_no_process_of_a_server_is_left_after_it_has_stopped(tmp_path: Path) -> None:
+    stubborn = tmp_path / "stubborn.py"
+    stubborn.write_text("import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)\n")
+    with Ejabberd(shlex.join([sys.executable, str(stubborn)])) as server:
         (pid,) = server.whole_pool()
         folder = server.folder
-    cmdline = Path(f"/proc/{pid}/cmdline")  # empty where the dead one waits to be reaped
+    cmdline = Path(f"/proc/{pid}/cmdline")  # empty for a process that has ended and was not reaped
     assert not cmdline.exists() or not cmdline.read_bytes()
     assert not folder.exists()
 
 
-def test_a_server_that_cannot_start_says_why() -> None:
+def test_a_server_that_cannot_start_raises_an_error_with_the_reason() -> None:
     with pytest.raises(RuntimeError, match="nonesuch"), Ejabberd("true", options={"nonesuch": 1}):
         pass

@@ -1,4 +1,4 @@
-"""The main job: a real client, a real ejabberd, a real service."""
+"""Logins of a real client through a real ejabberd and a real service."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ ALICE = "alice@example.org"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ejabberd.yml"
 
 
-def test_a_changed_credential_counts_from_the_very_next_login(
+def test_a_changed_credential_takes_effect_with_the_next_login(
     service: TokenService, program: str
 ) -> None:
     first = service.issue(ALICE)
@@ -40,7 +40,7 @@ def test_a_changed_credential_counts_from_the_very_next_login(
 def test_with_ejabberds_own_cache_the_old_credential_stays_and_the_new_one_is_refused(
     service: TokenService, program: str
 ) -> None:
-    """What ``auth_use_cache: false`` is for, and what shows that the test above can fail."""
+    """The reason for ``auth_use_cache: false``. It also shows that the test above can fail."""
     first = service.issue(ALICE)
     with Ejabberd(program, auth_use_cache=True) as ejabberd:
         assert logs_in(ejabberd, ALICE, first)
@@ -50,14 +50,14 @@ def test_with_ejabberds_own_cache_the_old_credential_stays_and_the_new_one_is_re
 
 
 @pytest.mark.parametrize("password", ["a:b::c:", "pass wörd 😀", "x" * 6000])
-def test_any_password_arrives_whole(service: TokenService, program: str, password: str) -> None:
+def test_any_password_arrives_unchanged(service: TokenService, program: str, password: str) -> None:
     service.add("bob@example.org", password)
     with Ejabberd(program) as ejabberd:
         assert logs_in(ejabberd, "bob@example.org", password)
         assert not logs_in(ejabberd, "bob@example.org", password[:-1])
 
 
-def test_a_user_who_changes_the_password_is_told_the_truth(
+def test_a_client_sees_whether_its_password_was_changed(
     service: TokenService, program: str
 ) -> None:
     async def change(ejabberd: Ejabberd) -> None:
@@ -102,7 +102,7 @@ def test_no_credential_is_in_the_log(service: TokenService, program: str, tmp_pa
         assert credential not in log
 
 
-def test_the_example_configuration_starts_and_lets_nobody_in_without_tls(
+def test_the_example_configuration_starts_and_requires_tls(
     service: TokenService, program: str, tmp_path: Path
 ) -> None:
     authority = trustme.CA()

@@ -1,4 +1,4 @@
-"""A real ejabberd whose pool members are relays, before one service."""
+"""Many logins at once through a real ejabberd whose pool members are relays to one `serve`."""
 
 import shlex
 import signal
@@ -23,7 +23,7 @@ POOL = 16
 
 
 def by_password(request: Request, connection: socket.socket) -> None:
-    """Yes to ``right``, after a tenth of a second."""
+    """Answers yes to the password ``right``, after a tenth of a second."""
     time.sleep(0.1)
     right = request.json()["password"] == "right"
     connection.sendall(http(200, "true" if right else "false"))
@@ -47,19 +47,19 @@ def test_a_client_logs_in_through_relay_and_service(tmp_path: Path, service: Tok
         assert not logs_in(server, "alice@example.org", token)
 
 
-def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: ServeProcess) -> None:
-    """What makes it so is counted, not timed: how many are with the service at the same time."""
-    most = under_way = 0
+def test_the_whole_pool_answers_many_logins_at_the_same_time(serving: ServeProcess) -> None:
+    """Counts the requests that the service has at the same time, instead of measuring the time."""
+    most = in_progress = 0
     lock = threading.Lock()
 
     def counting(request: Request, connection: socket.socket) -> None:
-        nonlocal most, under_way
+        nonlocal most, in_progress
         with lock:
-            under_way += 1
-            most = max(most, under_way)
+            in_progress += 1
+            most = max(most, in_progress)
         time.sleep(0.2)
         with lock:
-            under_way -= 1
+            in_progress -= 1
         by_password(request, connection)
 
     with Service(counting) as service:
@@ -77,13 +77,14 @@ def test_a_storm_is_answered_by_the_whole_pool_at_once(serving: ServeProcess) ->
                     )
                 )
             assert let_in == [password == "right" for password in passwords]
-            # All of them, on an idle machine; one a process, if members held up each other.
+            # On an idle machine it is the whole pool. If pool members waited for each other, it
+            # would be one per process.
             assert POOL / 2 < most <= POOL
             assert server.program_pids() == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_service_that_is_restarted_under_load_costs_no_pool_member(
+def test_no_pool_member_ends_when_serve_is_restarted_under_load(
     serving: ServeProcess, number: signal.Signals
 ) -> None:
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""Two virtual hosts of one ejabberd, each with a service of another kind, in one pool."""
+"""Two virtual hosts of one ejabberd, each with another kind of service, in one pool."""
 
 import asyncio
 from pathlib import Path
@@ -29,7 +29,7 @@ client_secret = "{secret}"
 """
 
 
-def test_each_host_asks_its_own_service_at_the_same_time(
+def test_each_host_uses_its_own_service_at_the_same_time(
     tmp_path: Path, service: TokenService
 ) -> None:
     service.add("alice@a.example", "a-password")

@@ -1,4 +1,4 @@
-"""XMPP clients for a test, by slixmpp, without TLS.
+"""XMPP clients for a test, with slixmpp, without TLS.
 
 async with session(server, "ada@example.org", "secret") as ada:
     ada.send("bob@example.org", "hello")
@@ -14,9 +14,9 @@ from typing import Protocol
 
 from slixmpp import JID, ClientXMPP, Message
 
-TIMEOUT = 40.0  # seconds: ejabberd itself waits 30 for its extauth program
+TIMEOUT = 40.0  # seconds: ejabberd waits 30 for its external program
 
-# Never used, and made once: slixmpp would load all of the machine's authorities for each client.
+# Not used for TLS. Without it, slixmpp loads all certificate authorities for each client.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -27,11 +27,11 @@ class Server(Protocol):
 
 
 class LoginRefusedError(Exception):
-    """The server did not let the client in; the message is the SASL condition (RFC 6120, 6.5)."""
+    """The server refused the login; the message is the SASL condition (RFC 6120, 6.5)."""
 
 
 class Session:
-    """A client that is logged in, until `close` or until the server ends it (`ended`)."""
+    """A client that is logged in, until `close` is called or the server ends it (`ended`)."""
 
     def __init__(self, client: ClientXMPP) -> None:
         self.jid = str(client.boundjid)
@@ -50,7 +50,7 @@ class Session:
         return await asyncio.wait_for(self._messages.get(), timeout)
 
     async def change_password(self, new: str) -> None:
-        """In-band (XEP-0077, 3.3). Raises slixmpp's IqError where the server says no."""
+        """In-band (XEP-0077, 3.3). Raises slixmpp's IqError if the server refuses it."""
         registration = self._client.plugin["xep_0077"]
         await registration.change_password(new, timeout=TIMEOUT)  # type: ignore[no-untyped-call]
 
@@ -73,7 +73,7 @@ async def open_session(
 ) -> Session:
     """Log in with SASL PLAIN. Raises LoginRefusedError, or TimeoutError after `timeout` seconds.
 
-    With `authority`, a PEM file, over TLS only, and with a certificate that comes from there.
+    With `authority`, a PEM file, only over TLS and with a certificate of this authority.
     """
     plain = authority is None
     client = ClientXMPP(
@@ -124,7 +124,7 @@ async def session(server: Server, jid: str, password: str) -> AsyncIterator[Sess
 async def sessions(
     server: Server, accounts: Iterable[tuple[str, str]]
 ) -> AsyncIterator[list[Session]]:
-    """One session for each (JID, password), opened and held all at once, in the order given."""
+    """One session for each (JID, password), all open at the same time, in this order."""
     async with AsyncExitStack() as stack:
         async with asyncio.TaskGroup() as group:
             opening = [
@@ -141,7 +141,7 @@ async def login(
     timeout: float = TIMEOUT,
     authority: Path | None = None,
 ) -> bool:
-    """Whether the server lets this client in; the session is closed again."""
+    """Whether the server accepts the login; the session is closed again."""
     try:
         opened = await open_session(server, jid, password, timeout, authority)
     except LoginRefusedError:
@@ -151,5 +151,5 @@ async def login(
 
 
 def logs_in(server: Server, jid: str, password: str, authority: Path | None = None) -> bool:
-    """The same, for a test that is not asynchronous."""
+    """The same as `login`, for a test that is not asynchronous."""
     return asyncio.run(login(server, jid, password, authority=authority))

@@ -107,12 +107,12 @@ def test_users_come_and_go(service: TokenService) -> None:
     ("operation", "content", "expected"),
     [
         ("auth", [], "expected a JSON object"),
-        ("auth", ALICE, "expected password, a text that is not empty"),
-        ("auth", {**ALICE, "password": ""}, "expected password, a text that is not empty"),
-        ("auth", {**ALICE, "password": ["x"]}, "expected password, a text that is not empty"),
-        ("isuser", {"user": "alice"}, "expected host, a text that is not empty"),
-        ("certauth", {**ALICE, "password": "x"}, "expected certificate, a text that is not empty"),
-        ("auth", {**ALICE, "password": "x" * 200_000}, "longer than 131072 bytes"),
+        ("auth", ALICE, "password must be a text that is not empty"),
+        ("auth", {**ALICE, "password": ""}, "password must be a text that is not empty"),
+        ("auth", {**ALICE, "password": ["x"]}, "password must be a text that is not empty"),
+        ("isuser", {"user": "alice"}, "host must be a text that is not empty"),
+        ("certauth", {**ALICE, "password": "x"}, "certificate must be a text that is not empty"),
+        ("auth", {**ALICE, "password": "x" * 200_000}, "the request has more than 131072 bytes"),
     ],
 )
 def test_what_is_no_request_gets_no_verdict(
@@ -131,9 +131,9 @@ def test_what_is_no_request_gets_no_verdict(
         (b"[" * 100_000, "expected JSON"),
         (
             b'{"user": "u", "host": "h", "password": "\\ud800"}',
-            "expected password without half a surrogate pair",
+            "password must not contain half of a surrogate pair",
         ),
-        (b'{"user": "a", "host": "b@c", "password": "x"}', "expected host, a domain without @"),
+        (b'{"user": "a", "host": "b@c", "password": "x"}', "host must be a domain without @"),
     ],
 )
 def test_bytes_that_are_no_request_get_no_verdict(
@@ -149,7 +149,7 @@ def test_a_password_that_looks_like_a_token_is_not_set(
 ) -> None:
     who = ALICE if operation == "setpass" else {"user": "eve", "host": "example.org"}
     answer = ask(service, operation, {**who, "password": "xt_mine"})
-    expected = {"error": "a password must not start with xt_, as tokens do"}
+    expected = {"error": "a password must not start with xt_, because tokens do"}
     assert (answer.status_code, answer.json()) == (422, expected)
     assert may_log_in(service, ALICE, "wonder:land")
     assert not says(service, "isuser", {"user": "eve", "host": "example.org"})
@@ -265,14 +265,14 @@ def test_the_command_line_does_the_same(service: TokenService) -> None:
 
 def test_the_command_line_says_what_it_could_not_do(service: TokenService) -> None:
     for arguments, secret, said in [
-        (("issue", "x@example.org"), "", "there is no user x@example.org"),
-        (("revoke",), "xt_x", "there is no such token"),
-        (("adduser", "bob@example.org"), "x", "bob@example.org exists already"),
+        (("issue", "x@example.org"), "", "x@example.org does not exist"),
+        (("revoke",), "xt_x", "the token does not exist"),
+        (("adduser", "bob@example.org"), "x", "bob@example.org already exists"),
         (("adduser", "x@example.org"), "", "a password must not be empty"),
         (
             ("adduser", "x@example.org"),
             "xt_x",
-            "a password must not start with xt_, as tokens do",
+            "a password must not start with xt_, because tokens do",
         ),
     ]:
         done = service.run(*arguments, secret=secret)
