@@ -10,6 +10,7 @@ the server as HOME, so that all of them are found and ended when the server stop
 import contextlib
 import json
 import os
+import random
 import shlex
 import signal
 import socket
@@ -73,12 +74,19 @@ def out_of(root: Path, extauth_program: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback TCP ports on which nothing listens at this moment."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
+    """Loopback TCP ports on which nothing listens at this moment.
+
+    They are below the range of ports that the kernel uses for connections, so that no connection
+    takes one of them before a server listens on it.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    candidates = range(max(first - 16_000, 1024), first) or range(1024, 65_536)
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = random.choice(candidates)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports.add(port)
+    return [*ports]
 
 
 class Ejabberd:
