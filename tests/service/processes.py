@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.integration.program import EXECUTABLE, SECONDS
+from tests.integration.service import Request, http
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
@@ -211,6 +212,26 @@ class ServeProcess:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()
+
+
+def password_decides(request: Request, connection: socket.socket) -> None:
+    """False for ``wrong``, true for any other password, after a second if it starts with slow."""
+    password = request.json()["password"]
+    if password.startswith("slow"):
+        time.sleep(1)
+    connection.sendall(http(200, "true" if password != "wrong" else "false"))
+
+
+def connect(serving: ServeProcess) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(SECONDS)
+    connection.connect(str(serving.socket))
+    return connection
+
+
+def ask(connection: socket.socket, packet: bytes) -> bytes:
+    connection.sendall(packet)
+    return connection.recv(100)
 
 
 def until(holds: Callable[[], object]) -> None:
