@@ -160,6 +160,8 @@ class ServeProcess:
         self.config.write_text(f'{config}\n[log]\nfile = "{self.log_file}"\n')
         self._options: tuple[str, ...] = ("--workers", str(workers), *options)
         self.process: subprocess.Popen[bytes]
+        self.notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        """Receives the states that ``serve`` sends to systemd."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -167,31 +169,29 @@ class ServeProcess:
 
     def start(self) -> None:
         """Starts the process and waits until it reports that it is ready."""
-        notified = self.folder / "notify.sock"
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
-            self.stderr_file.open("ab") as stderr,
-        ):
-            notified.unlink(missing_ok=True)
-            notifications.bind(str(notified))
-            notifications.settimeout(SECONDS)
+        address = self.folder / "notify.sock"
+        address.unlink(missing_ok=True)
+        self.notifications.close()
+        self.notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notifications.bind(str(address))
+        self.notifications.settimeout(SECONDS)
+        command: list[str | Path] = [
+            EXECUTABLE,
+            "--config",
+            self.config,
+            "serve",
+            "--socket",
+            self.socket,
+        ]
+        with self.stderr_file.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [
-                    *self._wrapper,
-                    EXECUTABLE,
-                    "--config",
-                    self.config,
-                    "serve",
-                    "--socket",
-                    self.socket,
-                    *self._options,
-                ],
-                env={**self._environment, "NOTIFY_SOCKET": str(notified)},
+                [*self._wrapper, *command, *self._options],
+                env={**self._environment, "NOTIFY_SOCKET": str(address)},
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
             )
-            assert notifications.recv(100) == b"READY=1"
+        assert self.notifications.recv(100) == b"READY=1"
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -203,6 +203,7 @@ class ServeProcess:
         return sorted(map(int, children.read_text().split()))
 
     def __exit__(self, *_: object) -> None:
+        self.notifications.close()
         workers = self.workers() if self.process.poll() is None else []
         try:
             if self.process.poll() is None:

@@ -1,16 +1,21 @@
 """The socket of ``serve``: its access rights, its errors, and a systemd socket."""
 
+import errno
 import grp
 import os
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from extauth_http.service.listener import Listener, ServeError
+from tests.e2e.ejabberd import free_ports
 from tests.integration.program import (
     ALLOW,
     EXECUTABLE,
@@ -85,8 +90,31 @@ def test_an_error_at_the_start_is_reported(tmp_path: Path, serving: ServeProcess
     assert not list(tmp_path.glob(".*"))
 
 
+def test_closing_keeps_the_socket_of_another_service(tmp_path: Path) -> None:
+    path = tmp_path / "port.sock"
+    first = Listener.bind(path, None)
+    path.unlink()
+    second = Listener.bind(path, None)
+    first.close()
+    assert path.exists()
+    second.close()
+    assert not path.exists()
+
+
+def test_a_failed_start_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    group = grp.getgrgid(os.getgid()).gr_name
+    with pytest.raises(ServeError, match="cannot listen: Operation not permitted"):
+        Listener.bind(tmp_path / "port.sock", group)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_socket_left_by_a_crash_is_replaced(tmp_path: Path, service: Service) -> None:
-    with ServeProcess(tmp_path, rest(service.url)) as serving:
+    metrics = f"127.0.0.1:{free_ports(1)[0]}"
+    with ServeProcess(tmp_path, rest(service.url), "--metrics", metrics) as serving:
         workers = serving.workers()
         serving.process.kill()
         serving.process.wait()
@@ -97,23 +125,27 @@ def test_a_socket_left_by_a_crash_is_replaced(tmp_path: Path, service: Service) 
             assert ask(connection, auth()) == ALLOW
 
 
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Starts a program with a descriptor and with a number of sockets, like systemd."""
+
+
 @pytest.fixture
 def activated(tmp_path: Path, service: Service) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     """Starts ``serve`` like a systemd socket unit. The socket exists before and after it."""
     config = tmp_path / "c.toml"
     config.write_text(rest(service.url) + f'[log]\nfile = "{tmp_path}/log"\n')
     started: list[subprocess.Popen[bytes]] = []
-    script = (
-        "import os, sys; os.dup2(int(sys.argv[1]), 3)\n"
-        "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')\n"
-        "os.execv(sys.argv[2], sys.argv[2:])"
-    )
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "port.sock"))
         listening.listen(64)
 
         def start() -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-c", script, str(listening.fileno())]
+            command = [sys.executable, "-c", ACTIVATE, str(listening.fileno()), "1"]
             command += [str(EXECUTABLE), "--config", str(config), "serve", "--workers", "1"]
             started.append(
                 subprocess.Popen(command, pass_fds=[listening.fileno()], env=ENVIRONMENT)
@@ -139,3 +171,33 @@ def test_a_restart_with_a_systemd_socket_loses_no_packet(
             member.write(packet)
             process = activated()
             assert member.read() == ALLOW
+
+
+def tcp_socket() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@pytest.mark.parametrize(
+    ("open_descriptor", "count", "error"),
+    [
+        (lambda: socket.socket(socket.AF_UNIX), 2, "systemd passed 2 sockets, expected one"),
+        (tcp_socket, 1, "expected ListenStream= with a path in the systemd socket unit"),
+        (tempfile.TemporaryFile, 1, "systemd passed no socket"),
+    ],
+    ids=["two sockets", "TCP socket", "no socket"],
+)
+def test_an_unusable_socket_from_systemd_is_an_error(
+    tmp_path: Path, open_descriptor: Callable[[], Any], count: int, error: str
+) -> None:
+    with open_descriptor() as opened:
+        done = subprocess.run(
+            [sys.executable, "-c", ACTIVATE, str(opened.fileno()), str(count), EXECUTABLE, "serve"],
+            pass_fds=[opened.fileno()],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert error in done.stderr

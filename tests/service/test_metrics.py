@@ -11,6 +11,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from extauth_http.program.outcome import Decision, Outcome
+from extauth_http.protocol.command import Command, Operation
+from extauth_http.protocol.replies import Dialect
+from extauth_http.protocol.verdict import Answer, Verdict
+from extauth_http.service.metrics import MAX_REASONS, OTHER, Metrics
 from tests.e2e.ejabberd import free_ports
 from tests.integration.program import (
     ALLOW,
@@ -56,6 +63,40 @@ def test_a_scrape_works_while_a_worker_creates_its_files(tmp_path: Path) -> None
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "True" in done.stdout
+
+
+def outcome(reason: str) -> Outcome:
+    command = Command(Operation.AUTH, "alice", "example.org", "secret")
+    decision = Decision(Answer(Verdict.DENY, reason))
+    return Outcome("id", 30, Operation.AUTH, command, decision, Dialect.EJABBERD, 0.01)
+
+
+def test_the_number_of_labels_for_reasons_is_limited() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for number in range(3 * MAX_REASONS):
+        metrics.packet_answered(outcome(f"reason{number}"), {"example.org"})
+    counts = {
+        sample.labels["reason"]: sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == "extauth_http_answers_total"
+    }
+    assert len(counts) == MAX_REASONS + 1
+    assert counts[OTHER] == 2 * MAX_REASONS
+
+
+def test_the_files_of_the_metrics_are_removed_at_the_end(tmp_path: Path, service: Service) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    metrics = f"127.0.0.1:{free_ports(1)[0]}"
+    environment = {"TMPDIR": str(folder)}
+    with ServeProcess(
+        tmp_path, rest(service.url), "--metrics", metrics, environment=environment
+    ) as serving:
+        assert [*folder.iterdir()] != []
+        assert serving.stop() == 0
+        assert [*folder.iterdir()] == []
 
 
 def scrape(port: int) -> dict[str, float]:

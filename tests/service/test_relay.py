@@ -1,7 +1,9 @@
 """A relay keeps the promises whatever the service does."""
 
+import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -132,6 +134,59 @@ def test_a_late_reply_is_never_used_for_the_next_packet(tmp_path: Path) -> None:
         go.set()
         for _ in range(20):
             assert member.ask(READ) == DENY
+
+
+def test_a_late_reply_to_a_repeated_packet_is_not_used_either(tmp_path: Path) -> None:
+    """The first connection closes without a reply, the second replies after the deadline."""
+
+    def close_first(_: bytes, connection: socket.socket) -> None:
+        if connection is fake.connections[0]:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with (
+        FakeService(tmp_path / "s", close_first) as fake,
+        RelayProcess(tmp_path / "s", "--deadline", "0.2") as member,
+    ):
+        assert member.ask(READ) == UNDECIDED
+        fake.handle = reply_with(DENY)
+        assert member.ask(READ) == DENY
+        assert [number for number, _ in fake.packets] == [0, 1, 2]
+
+
+def test_it_waits_for_a_service_whose_backlog_is_full(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(path)
+        listening.listen(0)
+        waiting = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other = stack.enter_context(socket.socket(socket.AF_UNIX))
+                other.setblocking(False)
+                other.connect(path)
+                waiting += 1
+        member = stack.enter_context(RelayProcess(tmp_path / "s"))
+        member.write(READ)
+        assert not select.select([member.answers], [], [], 0.3)[0], "it does not wait"
+        for _ in range(waiting):
+            listening.accept()[0].close()
+        connection = stack.enter_context(listening.accept()[0])
+        assert connection.recv(1000) == READ
+        connection.sendall(ALLOW)
+        assert member.read() == ALLOW
+
+
+def test_it_reads_a_limited_amount_of_input_ahead(tmp_path: Path) -> None:
+    with FakeService(tmp_path / "s", no_reply), RelayProcess(tmp_path / "s") as member:
+        assert member.process.stdin is not None
+        descriptor = member.process.stdin.fileno()
+        os.set_blocking(descriptor, False)
+        written = 0
+        while written < 4_000_000 and select.select([], [descriptor], [], 0.5)[1]:
+            written += os.write(descriptor, READ * 100)
+        member.process.kill()
+        assert written < 1_000_000
 
 
 def test_a_reply_without_a_packet_is_discarded(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.ejabberd import free_ports
 from tests.integration.program import (
     ALLOW,
     SECONDS,
@@ -55,6 +56,30 @@ def test_the_log_has_the_pid_of_the_process_that_an_event_is_about(
         (line,) = map(json.loads, serving.stderr_file.read_text().splitlines())
         assert (line["event"], line["process"]) == ("process_ended", "worker")
         assert (line["pid"], line["code"]) == (worker, -signal.SIGKILL)
+
+
+def test_systemd_is_notified_of_the_stop(serving: ServeProcess) -> None:
+    assert serving.stop() == 0
+    assert serving.notifications.recv(100) == b"STOPPING=1"
+
+
+def test_packets_on_connections_that_are_not_accepted_yet_are_answered(
+    tmp_path: Path, service: Service
+) -> None:
+    with ServeProcess(tmp_path, rest(service.url), workers=1) as serving:
+        (worker,) = serving.workers()
+        os.kill(worker, signal.SIGSTOP)
+        connections = [connect(serving) for _ in range(8)]
+        for connection in connections:
+            connection.sendall(auth())
+        serving.process.send_signal(signal.SIGTERM)
+        assert serving.notifications.recv(100) == b"STOPPING=1"
+        until(lambda: not serving.socket.exists())
+        time.sleep(0.1)  # until the supervisor has sent its signal to the worker
+        os.kill(worker, signal.SIGCONT)
+        for connection in connections:
+            with connection:
+                assert connection.recv(100) == ALLOW
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -127,11 +152,16 @@ def test_relays_survive_a_restart_under_load(tmp_path: Path, service: Service) -
 
 
 def test_sighup_reloads_the_configuration_in_every_worker(tmp_path: Path, service: Service) -> None:
-    with ServeProcess(tmp_path, rest(service.url)) as serving:
-        serving.process.send_signal(signal.SIGHUP)
+    metrics = f"127.0.0.1:{free_ports(1)[0]}"
+    with ServeProcess(tmp_path, rest(service.url), "--metrics", metrics) as serving:
+        before = serving.workers()
+        for pid in (serving.process.pid, *before):  # the whole process group, like a terminal
+            os.kill(pid, signal.SIGHUP)
 
-        def reloads() -> int:
+        def reloaded() -> set[int]:
             lines = map(json.loads, serving.log_file.read_text().splitlines())
-            return len({line["pid"] for line in lines if line["event"] == "config_reloaded"})
+            return {line["pid"] for line in lines if line["event"] == "config_reloaded"}
 
-        until(lambda: reloads() == 2)
+        until(lambda: len(reloaded()) == 2)
+        assert reloaded() < {*serving.workers()}
+        assert serving.workers() == before

@@ -38,23 +38,15 @@ class Listener:
         if path.exists() and not path.is_socket():
             raise ServeError(f"{path}: the path exists and is not a socket")
         listening = socket.socket(socket.AF_UNIX)
-        new = path.with_name(f".{path.name}.{os.getpid()}")
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            umask = os.umask(0o177)
-            try:
-                listening.bind(str(new))
-            finally:
-                os.umask(umask)
-            if group is not None:
-                os.chown(new, -1, grp.getgrnam(group).gr_gid)
-            new.chmod(0o660)
-            listening.listen(BACKLOG)
-            new.rename(path)
-        except KeyError:
-            new.unlink()
-            raise ServeError(f"--group {group}: this group does not exist") from None
-        except OSError as error:
-            new.unlink(missing_ok=True)
+            _listen(listening, draft, group)
+            draft.rename(path)
+        except (KeyError, OSError) as error:
+            listening.close()
+            draft.unlink(missing_ok=True)
+            if isinstance(error, KeyError):
+                raise ServeError(f"--group {group}: this group does not exist") from None
             raise ServeError(f"{path}: cannot listen: {error.strerror or error}") from None
         listening.setblocking(False)
         return cls(listening, path, path.stat().st_ino)
@@ -84,6 +76,19 @@ def inherited_listener() -> Listener | None:
     listening.set_inheritable(False)
     listening.setblocking(False)
     return Listener(listening)
+
+
+def _listen(listening: socket.socket, path: Path, group: str | None) -> None:
+    """Raises KeyError if the group does not exist, and OSError."""
+    umask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(umask)
+    if group is not None:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+    path.chmod(0o660)
+    listening.listen(BACKLOG)
 
 
 def _has_listener(path: Path) -> bool:

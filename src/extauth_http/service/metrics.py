@@ -74,10 +74,13 @@ values.MmapedDict = _AllocatedFile  # type: ignore[attr-defined]
 
 
 class Metrics:
-    """The values of one worker. Raises OSError if there is no disk space for its files."""
+    """The values of one worker. Raises OSError if there is no disk space for its files.
 
-    def __init__(self) -> None:
-        registry = CollectorRegistry()
+    ``registry`` is not used for scrapes: these read the files of all workers.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
         self._reasons: set[str] = set()
         self._answers = Counter(
             "extauth_http_answers",

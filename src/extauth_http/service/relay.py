@@ -158,20 +158,18 @@ class Relay:
     # The service.
 
     def _reply_to(self, packet: bytes) -> bytes:
-        try:
+        for is_last_attempt in (False, True):
             try:
                 reply = self._exchange(packet)
             except NoReplyError as error:
                 self._disconnect()
-                if not error.is_repeatable:
-                    raise
-                reply = self._exchange(packet)
-        except NoReplyError as error:
-            self._disconnect()
-            self._report_failure(str(error))
-            return self._undecided
-        self._report_recovery()
-        return reply
+                if is_last_attempt or not error.is_repeatable:
+                    self._report_failure(str(error))
+                    break
+            else:
+                self._report_recovery()
+                return reply
+        return self._undecided
 
     def _exchange(self, packet: bytes) -> bytes:
         """Sends one packet to the service and returns its reply. Raises NoReplyError."""
