@@ -1,6 +1,6 @@
-"""What a process does beside its ports: keeps their deadlines, hears signals, sees inputs end.
+"""The main thread of a process: keeps the deadlines of its ports and handles signals.
 
-It runs in the main thread and sleeps in one ``poll`` until a deadline can be due.
+It waits in one ``poll`` until a deadline is due, a stream is closed or a signal arrives.
 """
 
 import array
@@ -17,15 +17,18 @@ from types import FrameType
 from extauth_http.program.port import Port
 
 ENDED_CHECK_SECONDS = 0.05
-"""Seconds between looks at a port whose input has ended while it is still at work: the poll would
-report that end without pause."""
+"""Time between two checks of a port that still works after its input has ended. ``poll`` cannot be
+used for it, because it reports the end again and again."""
+
+MEMORY_RETRY_SECONDS = 0.05
+"""Pause after a lack of memory."""
 
 
 class Watchdog:
-    """Watches ports until there is none left or the process is told to go.
+    """Watches ports until none is left, or until SIGTERM or SIGINT.
 
-    ``on_hangup`` is called for SIGHUP, ``on_stop`` for SIGTERM and SIGINT; without it these end
-    the watch. Only the main thread may make one.
+    ``on_hangup`` is called for SIGHUP. ``on_stop`` is called for SIGTERM and SIGINT, which end
+    ``run`` if there is no ``on_stop``. Only the main thread may create a watchdog.
     """
 
     def __init__(
@@ -35,12 +38,12 @@ class Watchdog:
         self._sinks: dict[int, Port] = {}
         self._readers: dict[int, Callable[[], object]] = {}
         self._on_end: dict[int, Callable[[], None]] = {}
-        self._ended: set[int] = set()
-        self._finishes = False
+        self._ended_inputs: set[int] = set()
+        self._is_finishing = False
         self._on_hangup = on_hangup
         self._on_stop = on_stop
-        self._stop = False
-        self._hangup = False
+        self._has_sigterm = False
+        self._has_sighup = False
         self._poll = select.poll()
         self._wake_read, self._wake_write = os.pipe()
         for end in (self._wake_read, self._wake_write):
@@ -52,93 +55,104 @@ class Watchdog:
         signal.signal(signal.SIGHUP, self._on_sighup)
 
     def _on_sigterm(self, _: int, __: FrameType | None) -> None:
-        self._stop = True
+        self._has_sigterm = True
 
     def _on_sighup(self, _: int, __: FrameType | None) -> None:
-        self._hangup = True
+        self._has_sighup = True
 
     def add(self, port: Port, on_end: Callable[[], None] | None = None) -> None:
-        """Watches a port from now on; ``on_end`` is called once nothing uses it any more."""
+        """Watches a port from now on. ``on_end`` is called after the last use of its streams."""
         self._ports[port.source] = port
         if on_end:
             self._on_end[port.source] = on_end
-        # Asking for no event: the end of the other side is reported all the same.
+        # POLLHUP and POLLERR need not be requested: poll always reports them.
         self._poll.register(port.source, select.POLLRDHUP)
         if port.sink != port.source:
             self._sinks[port.sink] = port
             self._poll.register(port.sink, 0)
 
     def add_reader(self, descriptor: int, call: Callable[[], object]) -> None:
-        """Calls whenever a descriptor can be read; so long the watch goes on without ports too."""
+        """Calls ``call`` whenever a descriptor is readable. ``run`` goes on without ports too."""
         self._readers[descriptor] = call
         self._poll.register(descriptor, select.POLLIN)
 
     def finish(self) -> None:
-        """Goes on until the ports that there are have ended by themselves: hears nothing else,
-        and does not hurry a command because its input has ended."""
-        for descriptor in (*self._readers, *(self._ports.keys() - self._ended)):
+        """Waits only for the end of the ports from now on: removes all readers.
+
+        The end of an input shortens no deadline any more.
+        """
+        for descriptor in (*self._readers, *(self._ports.keys() - self._ended_inputs)):
             self._poll.unregister(descriptor)
         self._readers.clear()
-        self._ended.clear()
-        self._finishes = True
+        self._ended_inputs.clear()
+        self._is_finishing = True
 
     def wake(self) -> None:
-        """Makes the watch look again; from any thread."""
-        with contextlib.suppress(BlockingIOError):  # then it is about to wake up anyway
+        """Makes ``run`` check its ports now. Can be called from any thread."""
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes it too
             os.write(self._wake_write, b"\0")
 
     def run(self) -> None:
-        """Returns when there is nothing to watch any more, or on SIGTERM or SIGINT; then each
-        packet that was being asked has its answer."""
+        """Returns when there is nothing left to watch, or after SIGTERM or SIGINT.
+
+        Then each packet that was received has its reply.
+        """
         while self._ports or self._readers:
-            if self._stop:
+            if self._has_sigterm:
                 if self._on_stop is None:
                     break
-                self._stop = False
+                self._has_sigterm = False
                 self._on_stop()
                 continue
-            self._sleep()
-            if self._hangup:
-                self._hangup = False
-                self._on_hangup()
-            for descriptor in self._ended:
-                if not _unread(descriptor):
-                    self._ports[descriptor].input_has_ended()
-            now = time.monotonic()
-            for port in list(self._ports.values()):
-                port.expire(now)
-                if port.has_ended:
-                    self._forget(port)
+            try:
+                self._watch()
+            except MemoryError:  # the process must not end, and the ports are checked again
+                time.sleep(MEMORY_RETRY_SECONDS)
         for port in self._ports.values():
             port.abort_pending()
 
-    def _sleep(self) -> None:
+    def _watch(self) -> None:
+        """Waits for the next event and handles it."""
+        self._wait()
+        if self._has_sighup:
+            self._has_sighup = False
+            self._on_hangup()
+        for descriptor in self._ended_inputs:
+            if not _unread_bytes(descriptor):
+                self._ports[descriptor].input_has_ended()
         now = time.monotonic()
-        looks = [port.next_check(now) for port in self._ports.values()]
-        if self._ended:
-            looks.append(now + ENDED_CHECK_SECONDS)
-        left = max(0.0, min(looks) - now) * 1000 if looks else None
-        for descriptor, _ in self._poll.poll(left):
-            self._see(descriptor)
+        for port in list(self._ports.values()):
+            port.expire(now)
+            if port.has_ended:
+                self._remove(port)
 
-    def _see(self, descriptor: int) -> None:
+    def _wait(self) -> None:
+        now = time.monotonic()
+        checks = [port.next_check(now) for port in self._ports.values()]
+        if self._ended_inputs:
+            checks.append(now + ENDED_CHECK_SECONDS)
+        milliseconds = max(0.0, min(checks) - now) * 1000 if checks else None
+        for descriptor, _ in self._poll.poll(milliseconds):
+            self._handle_event(descriptor)
+
+    def _handle_event(self, descriptor: int) -> None:
         if descriptor == self._wake_read:
             os.read(descriptor, 4096)
         elif descriptor in self._readers:
             self._readers[descriptor]()
-        elif descriptor in self._sinks:  # nobody can read an answer any more
+        elif descriptor in self._sinks:  # no one can read replies any more
             port = self._sinks[descriptor]
             port.abort_pending()
-            self._forget(port)
-        elif descriptor in self._ports and descriptor not in self._ended:
-            self._ended.add(descriptor)
+            self._remove(port)
+        elif descriptor in self._ports and descriptor not in self._ended_inputs:
+            self._ended_inputs.add(descriptor)
             self._poll.unregister(descriptor)
 
-    def _forget(self, port: Port) -> None:
+    def _remove(self, port: Port) -> None:
         del self._ports[port.source]
-        if port.source in self._ended:
-            self._ended.discard(port.source)
-        elif not self._finishes:
+        if port.source in self._ended_inputs:
+            self._ended_inputs.discard(port.source)
+        elif not self._is_finishing:
             self._poll.unregister(port.source)
         if self._sinks.pop(port.sink, None):
             self._poll.unregister(port.sink)
@@ -146,8 +160,8 @@ class Watchdog:
             on_end()
 
 
-def _unread(descriptor: int) -> int:
-    """Bytes that wait to be read."""
+def _unread_bytes(descriptor: int) -> int:
+    """Returns how many bytes a descriptor can deliver without waiting."""
     waiting = array.array("i", [0])
     try:
         fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
