@@ -117,7 +117,7 @@ def test_a_change_for_the_worse_keeps_what_worked(tmp_path: Path) -> None:
         assert [program.ask(auth()) for _ in range(5)] == [ALLOW] * 5
         (event,) = program.logged("config_broken")
         assert "nonsense: unknown key" in " ".join(event["problems"])
-        assert event["detail"] == "the settings before it stay in use"
+        assert event["detail"] == "the previous configuration stays in use"
         program.config.unlink()
         assert program.ask(auth()) == ALLOW
 

@@ -168,7 +168,7 @@ def test_a_host_has_its_own_backend_and_every_other_the_default() -> None:
         assert decider.decide(command, time.monotonic() + 5, "a-request").backend == kind
     unknown = alone.decide(Command(Operation.ISUSER, "alice", "x"), 0.0, "a-request")
     assert unknown == Decision(
-        Answer(Verdict.DENY, "unknown_host", "no [backend], and no [hosts] entry for it")
+        Answer(Verdict.DENY, "unknown_host", "no [backend] and no [hosts] entry for it")
     )
     both.close()
     alone.close()
@@ -195,7 +195,9 @@ def test_a_backend_is_asked_about_the_name_behind_an_escaped_one(
 def test_without_a_configuration_nothing_is_decided() -> None:
     nobody = UnconfiguredDecider(Dialect.BOOLEAN)
     decision = nobody.decide(Command(Operation.AUTH, "alice", "h", "hunter2"), 0.0, "a-request")
-    assert decision == Decision(Answer(Verdict.UNDECIDED, "config", "the configuration is broken"))
+    assert decision == Decision(
+        Answer(Verdict.UNDECIDED, "config", "the configuration cannot be used")
+    )
     assert nobody.dialect is Dialect.BOOLEAN
     assert nobody.kind("h") is None
     assert nobody.deadline == 8.0

@@ -115,8 +115,8 @@ def closed(decider: Decider | UnconfiguredDecider) -> threading.Event:
     """Is set when the backend of a decider is closed."""
     assert isinstance(decider, Decider)
     assert decider._default is not None
-    assert isinstance(decider._default.backend, ClosedBackend)
-    return decider._default.backend.closed
+    assert isinstance(decider._default.instance, ClosedBackend)
+    return decider._default.instance.closed
 
 
 def test_a_replaced_backend_is_closed_after_the_last_command_that_uses_it(live: LiveConfig) -> None:

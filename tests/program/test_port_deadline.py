@@ -38,7 +38,7 @@ def test_the_watchdog_answers_at_the_deadline_and_the_late_decision_is_lost() ->
     running.ask("allow")
     assert running.answer() == TRUE
     assert running.run(b"", []) == b""
-    late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
+    late = Answer(Verdict.UNDECIDED, "deadline", "the backend call did not return in time")
     assert running.outcomes[0].decision == Decision(late, "fake")
     assert running.outcomes[1].decision.answer.reason == "allow"
 

@@ -1,1 +1,1 @@
-"""The program that ``extauth_program`` names: packets in, a decision each, replies out."""
+"""The external authentication program: reads packets, decides them and writes replies."""

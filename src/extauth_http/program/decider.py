@@ -1,4 +1,7 @@
-"""A command → an answer, by the backend of its virtual host. Never raises, never guesses."""
+"""Decides a command with the backend of its virtual host.
+
+Only an explicit yes or no of the backend counts. Everything else is UNDECIDED.
+"""
 
 import contextlib
 import threading
@@ -21,10 +24,9 @@ from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 
 class Decider:
-    """The backends of one configuration.
+    """The backends of one configuration. Safe to use from several threads.
 
-    ``deadline`` is in seconds; ``pool`` makes the connection pool of a backend. Safe to use from
-    several threads.
+    ``deadline`` is in seconds. ``pool`` creates the connection pool of a backend.
     """
 
     def __init__(self, settings: Settings, pool: PoolFactory = ConnectionPool.of_backend) -> None:
@@ -33,25 +35,27 @@ class Decider:
         self._lock = threading.Lock()
         self._uses = 0
         self._is_retired = False
-        self._default = _Asked(settings.backend, pool) if settings.backend else None
+        self._default = _HostBackend(settings.backend, pool) if settings.backend else None
         self._hosts = {
-            host: _Asked(own.backend, pool) for host, own in settings.hosts.items() if own.backend
+            host: _HostBackend(own.backend, pool)
+            for host, own in settings.hosts.items()
+            if own.backend
         }
 
     def decide(self, command: Command, due: float, request_id: str) -> Decision:
-        """The answer to a command; ``due`` is the ``time.monotonic()`` at which it is late."""
-        asked = self._hosts.get(command.host, self._default)
-        if asked is None:
+        """Decides a command. ``due`` is the time of ``time.monotonic()`` of its deadline."""
+        backend = self._hosts.get(command.host, self._default)
+        if backend is None:
             return Decision(
-                Answer(Verdict.DENY, "unknown_host", "no [backend], and no [hosts] entry for it")
+                Answer(Verdict.DENY, "unknown_host", "no [backend] and no [hosts] entry for it")
             )
         if command.operation.has_credential and not command.password:
-            return Decision(Answer(Verdict.DENY, "empty_password"), asked.kind)
-        exchange = asked.http.for_command(command, due, request_id)
-        if asked.unescapes:
+            return Decision(Answer(Verdict.DENY, "empty_password"), backend.kind)
+        http = backend.http.for_command(command, due, request_id)
+        if backend.unescapes:
             command = replace(command, user=unescape_user(command.user))
-        answer = _ask(asked.backend, command, exchange)
-        return Decision(answer, asked.kind, exchange.status)
+        answer = _call(backend.instance, command, http)
+        return Decision(answer, backend.kind, http.status)
 
     @property
     def hosts(self) -> Collection[str]:
@@ -59,19 +63,19 @@ class Decider:
         return self._hosts.keys()
 
     def kind(self, host: str) -> str | None:
-        """The kind of backend that a virtual host has."""
-        asked = self._hosts.get(host, self._default)
-        return asked.kind if asked else None
+        """Returns the kind of backend of a virtual host, or None if it has none."""
+        backend = self._hosts.get(host, self._default)
+        return backend.kind if backend else None
 
     def acquire(self) -> bool:
-        """Counts one more use, to be ended by ``release``. Returns False after ``retire``."""
+        """Counts a use, which ``release`` ends. Returns False after ``retire``: do not use it."""
         with self._lock:
             if not self._is_retired:
                 self._uses += 1
             return not self._is_retired
 
     def release(self) -> None:
-        """Ends one use."""
+        """Ends a use."""
         with self._lock:
             self._uses -= 1
             is_unused = self._is_retired and not self._uses
@@ -79,10 +83,7 @@ class Decider:
             run_in_background(self.close, "close")
 
     def retire(self) -> None:
-        """Closes the backends as soon as no command uses them, in a thread of its own.
-
-        The ``close`` of a backend may hang.
-        """
+        """Closes the backends after their last use, in a thread of its own: it may hang."""
         with self._lock:
             self._is_retired = True
             is_unused = not self._uses
@@ -90,16 +91,16 @@ class Decider:
             run_in_background(self.close, "close")
 
     def close(self) -> None:
-        """Closes the connections that are not in use. Never raises, whatever a backend does."""
-        for asked in (self._default, *self._hosts.values()):
-            if asked:
-                asked.http.close()
+        """Closes the backends and the connections that are not in use. Never raises."""
+        for backend in (self._default, *self._hosts.values()):
+            if backend:
+                backend.http.close()
                 with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt):
-                    asked.backend.close()
+                    backend.instance.close()
 
 
 class UnconfiguredDecider:
-    """What answers while there is no usable configuration: nothing but UNDECIDED."""
+    """Decides every command as UNDECIDED, while there is no usable configuration."""
 
     deadline = 8.0
     hosts: Collection[str] = ()
@@ -108,7 +109,7 @@ class UnconfiguredDecider:
         self.dialect = dialect
 
     def decide(self, command: Command, due: float, request_id: str) -> Decision:
-        return Decision(Answer(Verdict.UNDECIDED, "config", "the configuration is broken"))
+        return Decision(Answer(Verdict.UNDECIDED, "config", "the configuration cannot be used"))
 
     def kind(self, host: str) -> str | None:
         return None
@@ -126,23 +127,25 @@ class UnconfiguredDecider:
         pass
 
 
-class _Asked:
+class _HostBackend:
+    """The backend of one or more virtual hosts and its HTTP client."""
+
     def __init__(self, settings: BackendSettings, pool: PoolFactory) -> None:
         self.kind = settings.kind
         self.unescapes = settings.jid_unescape
         self.http = HttpClientFactory(settings, pool)
-        self.backend: Backend = backend_class(settings.kind)(settings)
+        self.instance: Backend = backend_class(settings.kind)(settings)
 
 
-def _ask(backend: Backend, command: Command, exchange: HttpClient) -> Answer:
-    """The backend's answer; whatever else it does is UNDECIDED.
+def _call(backend: Backend, command: Command, http: HttpClient) -> Answer:
+    """Calls the backend's method for an operation.
 
-    Of an exception only the type and place are kept: its text may quote the password.
+    Keeps only the type and place of an exception, because its text may quote the password.
     """
     try:
-        said = _METHODS[command.operation](backend)(command, exchange)
+        result = _METHODS[command.operation](backend)(command, http)
     except UndecidedError as undecided:
-        said = Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
+        result = Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may raise anything
         failure = undecided_of(error)
         if failure is None:
@@ -150,17 +153,18 @@ def _ask(backend: Backend, command: Command, exchange: HttpClient) -> Answer:
         return Answer(Verdict.UNDECIDED, failure.reason, failure.detail)
     except SystemExit:
         return Answer(Verdict.UNDECIDED, "backend_exit", "the backend called sys.exit")
-    if isinstance(said, Verdict):
-        return Answer(said, _REASONS[said])
-    if isinstance(said, Answer) and _is_sound(said):
-        return said
-    return Answer(Verdict.UNDECIDED, "not_a_verdict", f"the backend returned {type(said).__name__}")
+    if isinstance(result, Verdict):
+        return Answer(result, _REASONS[result])
+    if isinstance(result, Answer) and _is_valid(result):
+        return result
+    detail = f"the backend returned {type(result).__name__}"
+    return Answer(Verdict.UNDECIDED, "not_a_verdict", detail)
 
 
-def _is_sound(said: Answer) -> bool:
-    """Whether it holds what its types promise: nobody checked that for a package of its own."""
-    texts: tuple[object, ...] = (said.reason, said.detail)
-    return isinstance(said.verdict, Verdict) and all(isinstance(text, str) for text in texts)
+def _is_valid(answer: Answer) -> bool:
+    """Returns whether the fields of an answer have their types. A plugin may be unchecked."""
+    texts: tuple[object, ...] = (answer.reason, answer.detail)
+    return isinstance(answer.verdict, Verdict) and all(isinstance(text, str) for text in texts)
 
 
 _METHODS = {

@@ -1,4 +1,7 @@
-"""The configuration in use: reread when a file of it changes, kept when the new one is broken."""
+"""The configuration in use. It is read again when one of its files has changed.
+
+If the new configuration cannot be used, the previous one stays in use.
+"""
 
 import threading
 import time
@@ -14,51 +17,52 @@ from extauth_http.program.threads import run_in_background
 from extauth_http.protocol.replies import Dialect
 
 RETRY_SECONDS = 1.0
-"""How often a broken configuration is tried again though its file is as it was: the fault may lie
-in a secret file, a permission or a package."""
+"""Time between two attempts to read an unusable configuration whose files have not changed. The
+fault may be in a permission or a package."""
 
-READINGS = 3
-"""How often a configuration is read again because it names files whose state was not looked at
-before; more only where it is rewritten all the while."""
+MAX_READINGS = 3
+"""Readings in a row. The first finds out which secret files the configuration names, the second
+knows their state before it reads them. A third is needed only if a file changes in between."""
 
 REMIND_SECONDS = 60.0
+"""Time between two log events about the same unusable configuration."""
 
 Event = tuple[str, str, dict[str, object]]
-"""A level, a name and the fields of a line in the log."""
+"""The level, the name and the fields of a log event."""
 
 Signature = tuple[tuple[int, int, int, int] | None, ...]
+"""Inode, size and both times of each file, or None for a file that does not exist."""
 
 
 class LiveConfig:
-    """What decides now. Asked once a packet; looks at the files each time (a stat a file)."""
+    """The current decider. Each packet costs one ``stat`` per file. Safe to use from any thread."""
 
     def __init__(self, argument: Path | None, log: Log) -> None:
         self._argument = argument
         self._log = log
         self._lock = threading.Lock()
         self._files: list[Path] = []
-        self._seen: Signature | None = None
+        self._signature: Signature | None = None
         self._problems: list[str] = []
         self._next_try = 0.0
         self._next_reminder = 0.0
         self._decider: Decider | UnconfiguredDecider = UnconfiguredDecider(Dialect.EJABBERD)
-        self._was_read = threading.Event()
+        self._has_been_read = threading.Event()
 
     def current(self) -> Decider | UnconfiguredDecider:
-        """What decides the next command, by the files as they are now. Waits for the first
-        reading; the watch over the command ends that where it hangs."""
-        self._was_read.wait()
+        """Returns the decider for the files as they are now. Waits for the first reading."""
+        self._has_been_read.wait()
         if self._problems:
             due = time.monotonic() >= self._next_try
-            if due or self._signature() != self._seen:
+            if due or self._current_signature() != self._signature:
                 self.reload()
             self._log_events(self._reminder())
-        elif self._signature() != self._seen:
+        elif self._current_signature() != self._signature:
             self.reload()
         return self._decider
 
     def acquire(self) -> Decider | UnconfiguredDecider:
-        """Like ``current``, and counts a use of the decider, which ``release`` ends."""
+        """Like ``current``, and counts a use of the decider, which its ``release`` ends."""
         decider = self.current()
         while not decider.acquire():  # replaced in the meantime
             decider = self._decider
@@ -70,22 +74,22 @@ class LiveConfig:
         return self._decider.hosts
 
     def reload_in_thread(self) -> None:
-        """``reload`` in a thread of its own: a package that is imported by it may do anything."""
+        """Runs ``reload`` in a thread of its own, because it may import a package that hangs."""
         run_in_background(self.reload, "reload")
 
     def reload(self) -> None:
-        """Reads the configuration. What is wrong with it is logged; what worked is kept.
+        """Reads the configuration and uses it, or logs its problems.
 
-        Returns at once where another thread is at it.
+        Returns at once if another thread is reading it.
         """
         if not self._lock.acquire(blocking=False):
             return
         try:
             events = self._reload()
         finally:
-            self._was_read.set()
+            self._has_been_read.set()
             self._lock.release()
-        self._log_events(events)  # only now: a log may hang
+        self._log_events(events)  # without the lock, because a log may hang
 
     def _reload(self) -> list[Event]:
         self._next_try = time.monotonic() + RETRY_SECONDS
@@ -105,20 +109,23 @@ class LiveConfig:
             )
 
     def _read(self, file: Path | None) -> Settings:
-        """The settings. ``_seen`` tells how their files were before they were read, so that what
-        is written meanwhile is a change at the next packet."""
-        itself = [file] if file else []
-        before = [*itself, *self._files]
-        for _ in range(READINGS):
+        """Reads the settings and the signature of their files.
+
+        The signature is older than the settings: a file that is written in between has changed
+        at the next packet.
+        """
+        main_file = [file] if file else []
+        before = [*main_file, *self._files]
+        for _ in range(MAX_READINGS):
             self._files = list(dict.fromkeys(before))
-            self._seen = seen = self._signature()
+            self._signature = seen = self._current_signature()
             settings = load(file)
             states = dict(zip(self._files, seen, strict=True))
-            before = [*itself, *settings.files()]
+            before = [*main_file, *settings.files()]
             if states.keys() >= set(before):
                 break
         self._files = list(dict.fromkeys(before))
-        self._seen = tuple(states.get(each) for each in self._files)
+        self._signature = tuple(states.get(each) for each in self._files)
         return settings
 
     def _use(self, settings: Settings, decider: Decider, file: Path | None) -> list[Event]:
@@ -147,9 +154,9 @@ class LiveConfig:
             return []
         self._next_reminder = now + REMIND_SECONDS
         in_use = (
-            "every answer is UNDECIDED until it is mended"
+            "every reply is UNDECIDED until the configuration is fixed"
             if isinstance(self._decider, UnconfiguredDecider)
-            else "the settings before it stay in use"
+            else "the previous configuration stays in use"
         )
         return [("error", "config_broken", {"problems": self._problems, "detail": in_use})]
 
@@ -157,7 +164,7 @@ class LiveConfig:
         for level, name, fields in events:
             self._log.event(level, name, **fields)
 
-    def _signature(self) -> Signature:
+    def _current_signature(self) -> Signature:
         return tuple(_state(file) for file in self._files)
 
 

@@ -1,8 +1,7 @@
-"""The log: one event a command, one line an event, and never in the way of an answer.
+"""The log: one event per packet, one line per event.
 
-Several pool members append to the same file, each line in one write. A file that was rotated away
-is noticed at the next line. A log that cannot be written costs lines, never an answer: nothing
-here raises, and nothing waits for a reader.
+Several processes append to the same file, each line in one write. A log that cannot be written
+loses lines and never delays a reply by more than the limits in ``log_file``.
 """
 
 import json
@@ -20,8 +19,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Log:
-    """Where events go. With ``console_level`` they go to standard error, as text
-    for people."""
+    """Writes events as JSON lines, or as text for people. Safe to use from several threads."""
 
     def __init__(self, console_level: str | None = None) -> None:
         """``console_level`` replaces the level, the format and the file of the settings."""
@@ -32,7 +30,7 @@ class Log:
         self.configure(LogSettings())
 
     def configure(self, settings: LogSettings) -> None:
-        """Takes these settings from the next event on."""
+        """Uses these settings from the next event on."""
         if settings == self._settings:
             return
         self._settings = settings
@@ -53,11 +51,14 @@ class Log:
         ).bind(pid=os.getpid())
 
     def event(self, level: str, name: str, **fields: Any) -> None:
-        """One event that is not a command's."""
+        """Writes an event that does not belong to a packet.
+
+        ``level`` is ``debug``, ``info``, ``warning`` or ``error``.
+        """
         getattr(self._logger, level)(name, **fields)
 
     def outcome(self, outcome: Outcome) -> None:
-        """The event of one command: a warning where it is UNDECIDED."""
+        """Writes the event of one packet, as a warning if it is UNDECIDED."""
         answer = outcome.decision.answer
         fields: dict[str, Any] = {}
         if outcome.operation:
@@ -83,10 +84,10 @@ class Log:
             self._logger.info("answer", **fields)
 
 
-def _renderer(settings: LogSettings, sink: "LogFile") -> Any:
+def _renderer(settings: LogSettings, sink: LogFile) -> Any:
     if settings.format == "console":
         return _console_renderer(colors=sink.is_terminal())
-    # The encoder is made once: json.dumps makes one for each event that is not all defaults.
+    # One encoder for all events: ``json.dumps`` with options creates one per call.
     encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
     return structlog.processors.JSONRenderer(serializer=lambda event, **_: encode(event))
 
@@ -108,9 +109,9 @@ def _console_renderer(*, colors: bool) -> Any:
 
 
 class _Lines:
-    """What structlog calls with a rendered event."""
+    """The logger that structlog calls with each rendered event."""
 
-    def __init__(self, sink: "LogFile") -> None:
+    def __init__(self, sink: LogFile) -> None:
         self._sink = sink
 
     def msg(self, line: str) -> None:

@@ -1,4 +1,9 @@
-"""TODO."""
+"""A log file shared by several processes. Writing never raises and never waits for long.
+
+``LogFile.write`` waits at most ``LOCK_SECONDS`` for another thread that hangs in a write. A file
+that was renamed (rotated) is opened again under its name at the next line. If the file cannot be
+written, lines go to standard error. If no one reads standard error, lines are lost.
+"""
 
 import os
 import select
@@ -8,14 +13,14 @@ import time
 from pathlib import Path
 
 RETRY_SECONDS = 1.0
-"""How often opening a log file that cannot be opened is tried again."""
+"""Time between two attempts to open a file that cannot be opened."""
 
-PATIENCE_SECONDS = 0.2
-"""How long a line waits for the one before it. A disk that hangs holds one thread, not each."""
+LOCK_SECONDS = 0.2
+"""Time that a line waits for the line before it. A disk that hangs holds one thread and no more."""
 
 
 class LogFile:
-    """A file that is appended to, or standard error where there is none or it fails."""
+    """A file to append to. None means standard error. Safe to use from several threads."""
 
     def __init__(self, file: Path | None) -> None:
         self.file = file
@@ -23,17 +28,18 @@ class LogFile:
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._next_try = 0.0
-        self._is_cut = False
-        self._lost = 0
+        self._is_line_cut = False
+        self._has_failed = False
         self._lock = threading.Lock()
-        self._hangs = False
+        self._is_hanging = False
 
     def write(self, line: bytes) -> None:
-        if not self._lock.acquire(timeout=0 if self._hangs else PATIENCE_SECONDS):
-            self._hangs = True
+        """Appends a line that ends with a line feed. Loses it if an earlier write hangs."""
+        if not self._lock.acquire(timeout=0 if self._is_hanging else LOCK_SECONDS):
+            self._is_hanging = True
             return
         try:
-            self._hangs = False
+            self._is_hanging = False
             self._write(line)
         finally:
             self._lock.release()
@@ -46,20 +52,20 @@ class LogFile:
             self._append(self.file, line)
         except OSError as error:
             self._stderr.write(line)
-            if not self._lost:
+            if not self._has_failed:
                 text = f"log file {self.file}: {error.strerror}; the log goes to standard error\n"
                 self._stderr.write(text.encode())
-            self._lost += 1
+            self._has_failed = True
         else:
-            self._lost = 0
+            self._has_failed = False
 
     def _append(self, file: Path, line: bytes) -> None:
-        descriptor = self._current(file)
-        # What is left of a line that was cut off by a full disk must not run into this one.
-        data = b"\n" + line if self._is_cut else line
-        self._is_cut = os.write(descriptor, data) != len(data)
+        descriptor = self._open_descriptor(file)
+        # A full disk may have cut the last line off. This line must not continue it.
+        data = b"\n" + line if self._is_line_cut else line
+        self._is_line_cut = os.write(descriptor, data) != len(data)
 
-    def _current(self, file: Path) -> int:
+    def _open_descriptor(self, file: Path) -> int:
         if self._descriptor is not None:
             try:
                 found = file.stat()
@@ -71,7 +77,7 @@ class LogFile:
         if self._descriptor is None and now < self._next_try:
             raise OSError(0, "cannot be opened")
         self._next_try = now + RETRY_SECONDS
-        self._let_go()
+        self._close_descriptor()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         self._descriptor = os.open(file, flags, 0o640)
         opened = os.fstat(self._descriptor)
@@ -79,30 +85,31 @@ class LogFile:
         return self._descriptor
 
     def is_terminal(self) -> bool:
+        """Returns whether lines go to a terminal."""
         return self.file is None and os.isatty(2)
 
     def close(self) -> None:
-        """Closes the file; where it hangs, whoever hangs in it keeps it."""
-        if self._lock.acquire(timeout=PATIENCE_SECONDS):
+        """Closes the file, unless a thread hangs in it."""
+        if self._lock.acquire(timeout=LOCK_SECONDS):
             try:
-                self._let_go()
+                self._close_descriptor()
             finally:
                 self._lock.release()
 
-    def _let_go(self) -> None:
+    def _close_descriptor(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def __del__(self) -> None:
-        self._let_go()
+        self._close_descriptor()
 
 
 class StandardError:
-    """Standard error, without ever waiting for who reads it.
+    """Standard error, written without waiting for its reader.
 
-    It is often shared with ejabberd, so it cannot simply be made non-blocking: a pipe or terminal
-    is opened once more for that; for anything else a line is dropped while there is no room.
+    It is often shared with ejabberd, so it must stay blocking. A pipe or a terminal is opened a
+    second time, non-blocking. For anything else a line is lost while ``poll`` reports no room.
     """
 
     def __init__(self) -> None:
@@ -119,6 +126,7 @@ class StandardError:
         self._poll.register(self._descriptor, select.POLLOUT)
 
     def write(self, line: bytes) -> None:
+        """Writes a line, or loses it if there is no room."""
         try:
             if any(event & select.POLLOUT for _, event in self._poll.poll(0)):
                 os.write(self._descriptor, line)

@@ -1,4 +1,4 @@
-"""The process that ``extauth_program`` names: one port on standard input and output."""
+"""The process that ``extauth_program`` starts: one port on standard input and output."""
 
 import os
 from pathlib import Path
@@ -14,18 +14,18 @@ from extauth_http.protocol.packets import PacketReader
 
 
 def run(config: Path | None, *, debug: bool) -> None:
-    """Answers packets until the input ends, nobody reads the answers, or SIGTERM or SIGINT.
+    """Answers packets until end of input, a closed output, SIGTERM or SIGINT.
 
-    Does not return: a thread that hangs in a library must not keep the process.
+    Does not return: the process exits even if a thread hangs.
     """
     source, sink = take_streams()
     log = Log(console_level="debug" if debug else None)
     live = LiveConfig(config, log)
     stream = DebugStream() if debug else None
-    watch = Watchdog(on_hangup=live.reload_in_thread)
+    watchdog = Watchdog(on_hangup=live.reload_in_thread)
 
     def warn(name: str, detail: str) -> None:
-        live.current()  # the configuration says where the log is
+        live.current()  # the configuration names the log file
         log.event("warning", name, detail=detail)
 
     port = Port(
@@ -36,10 +36,10 @@ def run(config: Path | None, *, debug: bool) -> None:
         encode=stream.encode if stream else encode,
         record=log.outcome,
         warn=warn,
-        wake=watch.wake,
+        wake=watchdog.wake,
     )
     live.reload_in_thread()
-    watch.add(port)
+    watchdog.add(port)
     port.start()
-    watch.run()
+    watchdog.run()
     os._exit(0)

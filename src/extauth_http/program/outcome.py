@@ -1,4 +1,4 @@
-"""One packet and what became of it."""
+"""The decision of a packet and its outcome."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,10 @@ from extauth_http.terminal.masking import MASK
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An answer and where it comes from; ``status`` is the service's last HTTP status."""
+    """An answer and its origin.
+
+    ``backend`` is the kind of backend. ``status`` is the last HTTP status of the service.
+    """
 
     answer: Answer
     backend: str | None = None

@@ -270,7 +270,7 @@ class Port:
 
     def _replace(self, worker: WatchedThread, pending: PendingPacket) -> None:
         """Starts a worker in place of one that hangs: before the reply, or in the log after it."""
-        late = Answer(Verdict.UNDECIDED, "deadline", "the backend did not come back in time")
+        late = Answer(Verdict.UNDECIDED, "deadline", "the backend call did not return in time")
         if pending.claim_from(worker, Decision(late, pending.backend)):
             self._worker = None  # if a step below fails, the next ``expire`` starts a worker
         elif pending.finish():

@@ -1,4 +1,7 @@
-"""TODO."""
+"""Standard input and output of the program, which belong to the port alone.
+
+ejabberd takes every byte on standard output for a reply.
+"""
 
 import os
 import sys
@@ -6,8 +9,10 @@ import threading
 
 
 def take_streams() -> tuple[int, int]:
-    """Standard input and output for the port alone: whatever else prints, prints to standard
-    error from now on, and whatever else reads finds nothing."""
+    """Returns descriptors of standard input and output for the port.
+
+    Afterwards code that prints writes to standard error, and code that reads finds no input.
+    """
     _open_streams()
     source, sink = os.dup(0), os.dup(1)
     quiet_streams()
@@ -15,21 +20,23 @@ def take_streams() -> tuple[int, int]:
 
 
 def quiet_streams() -> None:
-    """Standard input is empty, what prints to standard output prints to standard error, and an
-    exception that nobody catches prints nothing."""
+    """Makes standard input empty and sends standard output to standard error.
+
+    Uncaught exceptions of threads and of ``__del__`` print nothing.
+    """
     _open_streams()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    # What Python prints of an exception that nobody catches quotes its text.
+    # Python would print the text of the exception, which may hold a password.
     threading.excepthook = lambda _: None
     sys.unraisablehook = lambda _: None
 
 
 def _open_streams() -> None:
-    """Whoever starts the program with one of them closed would have a socket take its number."""
+    """Opens the standard streams that are closed. A socket would get their number otherwise."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
