@@ -1,1 +1,1 @@
-"""Backends: one kind of HTTP service each, and the registry that finds a kind by its name."""
+"""The kinds of backend, one file each. ``registry.py`` finds a kind by its name."""

@@ -1,8 +1,8 @@
-"""What every backend is, and how one is found by its kind.
+"""The interface of a kind of backend.
 
-A backend turns a command into a request to its service, and the service's answer into a verdict.
-Everything that is the same for all of them (deadline, TLS, service credentials, what a status
-outside the contract means) is done for it.
+A backend turns a command into requests to its service, and the responses into a verdict. What is
+the same for all kinds is done for it: deadline, TLS, service credentials, log. ``registry.py``
+lists the kinds.
 """
 
 from typing import Any, ClassVar
@@ -14,51 +14,54 @@ from extauth_http.protocol.verdict import Answer, Verdict
 
 
 class Backend:
-    """One kind of service. Its methods are the operations; each takes the command and what to ask
-    with, and gives a verdict, or an answer where it has a reason of its own to tell.
+    """One kind of service; a subclass has a method for each operation that the service supports.
 
-    A method that cannot tell raises ``Undecided``; any other exception is UNDECIDED too. What a
-    kind cannot do it leaves out: the answer is then DENY. An instance is used by several threads
-    and must remember nothing about a command.
+    A method gets the command and the HttpClient of that command. It returns a verdict, or an
+    Answer if it has a reason of its own. If the service gives neither a clear yes nor a clear no,
+    it raises UndecidedError. Any other exception is UNDECIDED too. An operation without a method
+    is DENY with the reason ``unsupported``.
+
+    Several threads use one instance. An instance must not keep anything about a command.
     """
 
     Settings: ClassVar[type[BackendSettings]] = BackendSettings
+    """The model of the ``backend`` table for this kind."""
 
     def __init__(self, settings: Any) -> None:
         """``settings`` is an instance of the class's ``Settings``."""
 
     def close(self) -> None:
-        """Closes connections of its own, if it has any; called when it is no longer used."""
+        """Releases what the instance itself has opened. Called once, after the last command."""
 
     def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        """May this user log in with this password?"""
+        """Whether the user may log in with this password."""
         return UNSUPPORTED
 
     def isuser(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        """Does this user exist?"""
+        """Whether the user exists."""
         return UNSUPPORTED
 
     def setpass(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        """Make this the user's password."""
+        """Sets the user's password. ALLOW: it is set."""
         return UNSUPPORTED
 
     def tryregister(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        """Create this user."""
+        """Creates the user with this password. ALLOW: the user is created."""
         return UNSUPPORTED
 
     def removeuser(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        """Delete this user."""
+        """Deletes the user. ALLOW: the user is deleted."""
         return UNSUPPORTED
 
     def removeuser3(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        """Delete this user if the password is right."""
-        allowed = self.auth(command, http)
-        verdict = allowed.verdict if isinstance(allowed, Answer) else allowed
-        return self.removeuser(command, http) if verdict is Verdict.ALLOW else allowed
+        """Deletes the user if the password is right. By default ``auth``, then ``removeuser``."""
+        answer = self.auth(command, http)
+        verdict = answer.verdict if isinstance(answer, Answer) else answer
+        return self.removeuser(command, http) if verdict is Verdict.ALLOW else answer
 
     def certauth(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        """May this user log in with this certificate?"""
+        """Whether the user may log in with the certificate in ``command.password``."""
         return UNSUPPORTED
 
 
-UNSUPPORTED = Answer(Verdict.DENY, "unsupported", "this kind of backend cannot do that")
+UNSUPPORTED = Answer(Verdict.DENY, "unsupported", "this kind of backend has no such operation")

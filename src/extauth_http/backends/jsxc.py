@@ -1,7 +1,7 @@
-"""The ``jsxc`` kind: Nextcloud's JSXC app, by its ``externalApi.php``.
+"""The ``jsxc`` kind: ``externalApi.php`` of Nextcloud's JSXC app.
 
-Source: the protocol description of xmpp-cloud-auth. A form, signed with the secret that the app
-shows; and time-limited tokens, which are checked here.
+Source: the protocol description of xmpp-cloud-auth. Requests are forms, signed with a secret that
+the app shows. The app's time-limited tokens are checked here, without a request.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from extauth_http.backends.base import Backend
-from extauth_http.backends.token import claims_of
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Url
 from extauth_http.config.section import WithSecrets
@@ -23,12 +22,12 @@ from extauth_http.protocol.command import Command
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 TOKEN_BYTES = 23
-_READABLE = str.maketrans("-$%", "OIl")
+_FROM_READABLE = str.maketrans("-$%", "OIl")
 
 
 class JsxcSettings(BackendSettings, WithSecrets):
-    """``url`` is that of ``externalApi.php``. A time-limited token is good until its time is up,
-    whatever becomes of its user: with ``tokens = false`` none is accepted."""
+    """``url`` is that of ``externalApi.php``. A time-limited token is valid until its time is up,
+    also if its user is deleted before. ``tokens = false`` refuses them all."""
 
     secrets = ("secret",)
 
@@ -44,16 +43,15 @@ class Jsxc(Backend):
     def __init__(self, settings: JsxcSettings) -> None:
         self._url = settings.url
         self._secret = settings.secret.get_secret_value().encode()
-        self._takes_tokens = settings.tokens
+        self._accepts_tokens = settings.tokens
 
     def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        now = time.time()
-        if self._takes_tokens and is_token(
-            command.password, command.user, command.host, self._secret, now
+        if self._accepts_tokens and is_valid_token(
+            command.password, command.user, command.host, self._secret, time.time()
         ):
             return Answer(Verdict.ALLOW, "allowed", "by a time-limited token")
-        said = self._ask(http, "auth", command, password=command.password)
-        match said.get("result"):
+        found = self._post(http, "auth", command, password=command.password)
+        match found.get("result"):
             case "success":
                 return Answer(Verdict.ALLOW, "allowed")
             case "noauth":
@@ -61,33 +59,34 @@ class Jsxc(Backend):
         raise UndecidedError("not_an_answer", "result is neither success nor noauth")
 
     def isuser(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        said = self._ask(http, "isuser", command)
-        data = said.get("data")
-        known = data.get("isUser") if isinstance(data, dict) else None
-        if said.get("result") != "success" or not isinstance(known, bool):
+        found = self._post(http, "isuser", command)
+        data = found.get("data")
+        exists = data.get("isUser") if isinstance(data, dict) else None
+        if found.get("result") != "success" or not isinstance(exists, bool):
             raise UndecidedError("not_an_answer", "isUser is neither true nor false")
-        return Verdict.ALLOW if known else Verdict.DENY
+        return Verdict.ALLOW if exists else Verdict.DENY
 
-    def _ask(
+    def _post(
         self, http: HttpClient, operation: str, command: Command, **more: str
     ) -> dict[str, object]:
         fields = {"operation": operation, "username": command.user, "domain": command.host, **more}
         signature = hmac.new(self._secret, urlencode(fields).encode(), hashlib.sha1).hexdigest()
-        headers = [("X-JSXC-Signature", f"sha1={signature}")]
-        answer = http.post(self._url, data=fields, headers=headers)
-        if answer.status_code != 200:
-            raise answer.undecided()
-        return claims_of(answer.json())
+        headers = {"X-JSXC-Signature": f"sha1={signature}"}
+        response = http.post(self._url, data=fields, headers=headers)
+        if response.status_code != 200:
+            raise response.undecided()
+        return response.json_object()
 
 
-def is_token(password: str, user: str, host: str, secret: bytes, now: float) -> bool:
-    """Whether this is a time-limited token of this user.
+def is_valid_token(password: str, user: str, host: str, secret: bytes, now: float) -> bool:
+    """Whether the password is a time-limited token of this user; ``now`` is in seconds since 1970.
 
-    23 bytes in base64, its letters O, I and l written ``-``, ``$`` and ``%``: the version 0, 16
-    bytes of HMAC-SHA256, 2 bytes that name the secret, and when it ends, in seconds since 1970.
+    A token has 23 bytes: the version 0, 16 bytes of HMAC-SHA256, 2 bytes that identify the secret,
+    and 4 bytes with the time at which it ends, in seconds since 1970. It is written in base64, with
+    ``-``, ``$`` and ``%`` for the letters O, I and l.
     """
     try:
-        token = b64decode(password.translate(_READABLE) + "=", validate=True)
+        token = b64decode(password.translate(_FROM_READABLE) + "=", validate=True)
     except ValueError:
         return False
     if len(token) != TOKEN_BYTES or token[0] != 0:

@@ -1,5 +1,8 @@
-"""The ``mongooseim`` kind: the HTTP API that MongooseIM asks (its documentation, "HTTP
-authentication method"), and that ``ejabberd_auth_http`` asked of old ejabberd."""
+"""The ``mongooseim`` kind: the API of MongooseIM's "HTTP authentication method".
+
+``ejabberd_auth_http`` of old ejabberd releases uses the same API. Source: MongooseIM's
+documentation.
+"""
 
 from extauth_http.backends.base import Backend
 from extauth_http.config.backend import BackendSettings
@@ -11,7 +14,7 @@ from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 
 class MongooseimSettings(BackendSettings):
-    """``url`` is the base, path prefix included; the methods are below it."""
+    """``url`` is the base URL, with the path prefix if there is one."""
 
     url: Url
 
@@ -20,49 +23,44 @@ class Mongooseim(Backend):
     Settings = MongooseimSettings
 
     def __init__(self, settings: MongooseimSettings) -> None:
-        self._named = settings.service_auth is not None
-        self._methods = {name: settings.url.below(name) for name in _NAMES.values()}
-
-    def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        return self._read(command, http)
-
-    def isuser(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        return self._read(command, http)
+        self._has_service_auth = settings.service_auth is not None
+        self._urls = {operation: settings.url.below(path) for operation, path in _PATHS.items()}
 
     def _read(self, command: Command, http: HttpClient) -> Answer:
-        url = self._methods[_NAMES[command.operation]].with_query(_fields(command))
-        answer = http.get(url)
-        if answer.status_code != 200:
-            raise self._undecided(answer)
-        match answer.content.strip():
+        response = http.get(self._urls[command.operation], params=_fields(command))
+        if response.status_code != 200:
+            raise self._undecided(response)
+        match response.content.strip():
             case b"true":
                 return Answer(Verdict.ALLOW, "allowed")
             case b"false":
                 return Answer(Verdict.DENY, "denied")
         raise UndecidedError("not_an_answer", "expected true or false, without quotes")
 
+    auth = isuser = _read
+
     def _write(self, command: Command, http: HttpClient) -> Answer:
-        url = self._methods[_NAMES[command.operation]]
-        answer = http.post(url, data=_fields(command))
-        yes, no = _STATUSES[command.operation]
-        if answer.status_code in yes:
+        response = http.post(self._urls[command.operation], data=_fields(command))
+        status = response.status_code
+        allow, deny = _STATUSES[command.operation]
+        if status in allow:
             return Answer(Verdict.ALLOW, "allowed")
-        if answer.status_code in no:
-            return Answer(Verdict.DENY, f"http_{answer.status_code}")
-        raise self._undecided(answer)
+        if status in deny:
+            return Answer(Verdict.DENY, f"http_{status}")
+        raise self._undecided(response)
 
     setpass = tryregister = removeuser = removeuser3 = _write
 
-    def _undecided(self, answer: Response) -> UndecidedError:
-        if answer.status_code == 401 and self._named:
+    def _undecided(self, response: Response) -> UndecidedError:
+        if response.status_code == 401 and self._has_service_auth:
             return UndecidedError(
                 "service_auth_refused",
                 "status 401: the service refuses this program, not the user; check service_auth",
             )
-        return answer.undecided()
+        return response.undecided()
 
 
-_NAMES = {
+_PATHS = {
     Operation.AUTH: "check_password",
     Operation.ISUSER: "user_exists",
     Operation.SETPASS: "set_password",
@@ -77,7 +75,7 @@ _STATUSES: dict[Operation, tuple[set[int], set[int]]] = {
     Operation.REMOVEUSER: ({200, 201, 204}, {403, 404}),
     Operation.REMOVEUSER3: ({200, 201, 204}, {403, 404}),
 }
-"""Which statuses are a yes and which a no; "anything else" of the documentation is no verdict."""
+"""The statuses that are ALLOW and DENY. "Anything else" of the documentation is UNDECIDED."""
 
 
 def _fields(command: Command) -> dict[str, str]:

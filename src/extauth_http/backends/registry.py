@@ -1,4 +1,9 @@
-"""The kinds of backend: built-in ones, and those that installed packages offer."""
+"""The registry of the kinds of backend: ``kind = "rest"`` → a class.
+
+The built-in kinds are in ``BUILT_IN``. An installed package offers a kind by an entry point in the
+group ``extauth_http.backends``; ``docs/backends.md`` describes it. A built-in kind has priority
+over an entry point of the same name.
+"""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +16,7 @@ from extauth_http.config.backend import BackendSettings
 from extauth_http.config.settings import Settings, load_settings
 
 ENTRY_POINTS = "extauth_http.backends"
-"""The entry-point group under which an installed package offers kinds of its own."""
+"""The group of entry points by which installed packages offer kinds."""
 
 BUILT_IN = {
     "introspection": "extauth_http.backends.introspection:Introspection",
@@ -22,12 +27,16 @@ BUILT_IN = {
     "status": "extauth_http.backends.status:Status",
     "userinfo": "extauth_http.backends.userinfo:Userinfo",
 }
+"""The built-in kinds as ``module:class``. A kind is imported when a configuration names it, so
+that the others do not make the start slower."""
 
 
 def backend_class(kind: str) -> type[Backend]:
-    """The class of a kind: a built-in one, or one that an installed package offers.
+    """The class of a kind.
 
-    Raises ValueError naming what there is, or what is wrong with the package.
+    Raises ValueError if there is no such kind (it names those that exist), or if the package that
+    offers it cannot be imported or offers something that is not a Backend. What a package raises
+    at its import is not part of the message: it may hold anything.
     """
     place = BUILT_IN.get(kind)
     if place:
@@ -49,12 +58,16 @@ def backend_class(kind: str) -> type[Backend]:
             f"{type(error).__name__}"
         ) from None
     if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
-        raise ValueError(f"{point.value}, offered as {kind!r}, is no subclass of Backend")
+        raise ValueError(f"{point.value}, offered as {kind!r}, is not a subclass of Backend")
     return loaded
 
 
 def backend_of_kind(data: Any) -> Any:
-    """Validates a ``backend`` table as the kind it names, so that an error names its keys."""
+    """A ``backend`` table as the settings of its kind; None and settings are returned as they are.
+
+    Raises pydantic.ValidationError, which names the keys of that kind, and PydanticCustomError if
+    the table does not name a kind that exists.
+    """
     if data is None or isinstance(data, BackendSettings):
         return data
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
@@ -67,5 +80,8 @@ def backend_of_kind(data: Any) -> Any:
 
 
 def load(file: Path | None) -> Settings:
-    """The settings in a file and the environment. Raises ConfigError."""
+    """The settings in a file and the environment. Raises UnusableConfigError.
+
+    ``file`` is None if the environment alone holds the configuration.
+    """
     return load_settings(file, backend_of_kind)

@@ -1,12 +1,12 @@
-"""The ``status`` kind: the credential goes as Basic or Bearer, and the status alone is the answer,
-as in nginx's ``auth_request``."""
+"""The ``status`` kind: the credential is sent as Basic or Bearer, and the status alone is the
+answer, as in nginx's ``auth_request``."""
 
 from base64 import b64encode
 from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from extauth_http.backends.token import BEARER, TokenBackend, TokenSettings
+from extauth_http.backends.token import BEARER_TOKEN, NOT_A_TOKEN, TokenBackend, TokenSettings
 from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.endpoint import Url
 from extauth_http.http.client import HttpClient
@@ -15,11 +15,10 @@ from extauth_http.protocol.verdict import Answer, Verdict
 
 
 class StatusSettings(TokenSettings):
-    """``credential = "basic"`` sends ``username_match`` and the password; ``"bearer"`` sends the
-    password as a token, and then ``username_header`` has to name the header of the answer that says
-    whose token it is."""
+    """``credential = "basic"`` sends ``username_match`` and the password. ``"bearer"`` sends the
+    password as a token; then ``username_header`` is the response header that names the owner."""
 
-    unheeded: ClassVar[tuple[str, ...]] = ("username_claim", "audience", "issuer", "scope")
+    unusable_keys: ClassVar[tuple[str, ...]] = ("username_claim", "audience", "issuer", "scope")
 
     url: Url
     method: Literal["GET", "HEAD", "POST"] = "GET"
@@ -27,14 +26,17 @@ class StatusSettings(TokenSettings):
     username_header: str | None = None
 
     @model_validator(mode="after")
-    def _knows_the_owner(self) -> Self:
+    def _check_owner_and_service_auth(self) -> Self:
         if self.credential == "bearer" and not self.username_header:
             raise ValueError(
-                "expected username_header, the header of the answer that names the owner: with "
+                "expected username_header, the header of the response that names the owner: with "
                 'credential = "bearer" and without it, any token would let its bearer in as anyone'
             )
         if self.service_auth is not None and self.service_auth.kind != "header":
-            raise ValueError("service_auth: expected kind header, for Authorization is the user's")
+            raise ValueError(
+                "service_auth: expected kind header: the Authorization header holds the user's "
+                "credential"
+            )
         return self
 
 
@@ -43,29 +45,35 @@ class Status(TokenBackend):
 
     def __init__(self, settings: StatusSettings) -> None:
         super().__init__(settings)
-        self._asks = settings
-        self._claim = settings.username_header or ""
+        self._url = settings.url
+        self._method = settings.method
+        self._is_bearer = settings.credential == "bearer"
+        self._owner_header = settings.username_header
 
     def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
-        if self._asks.credential == "bearer":
-            if not BEARER.fullmatch(command.password):
-                return Answer(Verdict.DENY, "not_a_token", "no bearer token looks like that")
-            credential = f"Bearer {command.password}"
-        else:
-            name = fill_pattern(self._asks.username_match, command.user, command.host)
-            if ":" in name:
-                # RFC 7617 section 2: what follows would be taken for the password.
-                return Answer(Verdict.DENY, "unsafe_name", "a name with a colon is no user-id")
-            pair = f"{name}:{command.password}".encode()
-            credential = f"Basic {b64encode(pair).decode()}"
-        headers = [("Authorization", credential)]
-        answer = http.request(self._asks.method, self._asks.url, headers=headers)
-        if answer.status_code in (401, 403):
-            return Answer(Verdict.DENY, f"http_{answer.status_code}")
-        if not 200 <= answer.status_code < 300:
-            raise answer.undecided()
-        if self._asks.username_header:
-            owner = answer.headers.get(self._asks.username_header, "")
-            if denied := self.owned_by(owner, command):
+        credential = self._bearer(command) if self._is_bearer else self._basic(command)
+        if isinstance(credential, Answer):
+            return credential
+        response = http.request(self._method, self._url, headers={"Authorization": credential})
+        if response.status_code in (401, 403):
+            return Answer(Verdict.DENY, f"http_{response.status_code}")
+        if not 200 <= response.status_code < 300:
+            raise response.undecided()
+        if self._owner_header:
+            owner = response.headers.get(self._owner_header, "")
+            if denied := self.check_owner(owner, self._owner_header, command):
                 return denied
         return Answer(Verdict.ALLOW, "allowed")
+
+    def _bearer(self, command: Command) -> str | Answer:
+        if not BEARER_TOKEN.fullmatch(command.password):
+            return NOT_A_TOKEN
+        return f"Bearer {command.password}"
+
+    def _basic(self, command: Command) -> str | Answer:
+        name = fill_pattern(self._settings.username_match, command.user, command.host)
+        if ":" in name:
+            # RFC 7617 section 2: the service would read the part after it as the password.
+            return Answer(Verdict.DENY, "unsafe_name", "a user name with a colon cannot be sent")
+        pair = f"{name}:{command.password}".encode()
+        return f"Basic {b64encode(pair).decode()}"

@@ -87,6 +87,13 @@ class Response:
                 "not_an_answer", f"status {self.status_code}, body is not JSON ({kind})"
             ) from None
 
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises UndecidedError (``not_an_answer``) if it is not one."""
+        found = self.json()
+        if not isinstance(found, dict):
+            raise UndecidedError("not_an_answer", "expected a JSON object")
+        return found
+
     def undecided(self) -> UndecidedError:
         """The error to raise for a status that is neither a yes nor a no: ``http_503``, for
         example."""
