@@ -1,4 +1,4 @@
-"""The jsxc kind. Signatures and tokens are worked out by openssl, not by our own code."""
+"""The jsxc kind. openssl makes the signatures and tokens, not our own code."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from extauth_http.protocol.command import Command, Operation
-from tests.asking import ask
+from tests.decide import decide
 from tests.integration.service import Service, answering, http
 
 SECRET = "an api secret of the app"
@@ -21,7 +21,7 @@ def openssl(*arguments: str, stdin: bytes) -> bytes:
 
 
 def token(jid: str, expiry: int, secret: str = SECRET, version: int = 0) -> str:
-    """A time-limited token, by the recipe of the protocol's description and openssl."""
+    """A time-limited token, made with openssl as the protocol description says."""
     identity = openssl("dgst", "-sha256", "-binary", stdin=secret.encode())[:2]
     header = identity + expiry.to_bytes(4)
     challenge = bytes([version]) + header + jid.encode()
@@ -38,8 +38,8 @@ def auth(password: str, user: str = "alice") -> Command:
 
 def asked(command: Command, answer: Any, status: int = 200, **more: Any) -> tuple[str, str]:
     with Service(answering(http(status, json.dumps(answer)))) as service:
-        said = ask(command, kind="jsxc", url=service.url, secret=SECRET, **more).answer
-    return said.verdict.value, said.reason
+        found = decide(command, kind="jsxc", url=service.url, secret=SECRET, **more).answer
+    return found.verdict.value, found.reason
 
 
 NOAUTH = {"result": "noauth"}
@@ -49,7 +49,7 @@ LATER = int(time.time()) + 3600
 def test_a_request_is_a_form_with_a_signature() -> None:
     with Service(answering(http(200, '{"result": "success"}'))) as service:
         command = auth("p&=ä:b")
-        answer = ask(command, kind="jsxc", url=service.url, secret=SECRET).answer
+        answer = decide(command, kind="jsxc", url=service.url, secret=SECRET).answer
         (request,) = service.requests
     assert answer.verdict.value == "allow"
     assert request.method == "POST"
@@ -73,7 +73,7 @@ def test_a_request_is_a_form_with_a_signature() -> None:
         ({"result": "success"}, 500, ("undecided", "http_500")),
     ],
 )
-def test_a_password_is_right_where_the_app_says_so(
+def test_the_result_of_the_app_is_the_verdict(
     answer: Any, status: int, expected: tuple[str, str]
 ) -> None:
     assert asked(auth("wonder"), answer, status) == expected
@@ -90,15 +90,15 @@ def test_a_password_is_right_where_the_app_says_so(
         ({"result": "error", "data": {"isUser": True}}, "undecided"),
     ],
 )
-def test_the_app_says_who_exists(answer: Any, expected: str) -> None:
+def test_is_user_of_the_app_is_the_verdict_of_isuser(answer: Any, expected: str) -> None:
     command = Command(Operation.ISUSER, "alice", "example.org")
     assert asked(command, answer)[0] == expected
 
 
-def test_a_token_is_checked_here_without_asking() -> None:
+def test_a_token_is_checked_without_a_request() -> None:
     with Service() as service:
         command = auth(token("alice@example.org", LATER))
-        answer = ask(command, kind="jsxc", url=service.url, secret=SECRET).answer
+        answer = decide(command, kind="jsxc", url=service.url, secret=SECRET).answer
         assert (answer.verdict.value, service.requests) == ("allow", [])
 
 
@@ -116,7 +116,7 @@ def test_a_token_is_checked_here_without_asking() -> None:
     ],
     ids=["expired", "bob's", "other host", "other secret", "version", "short", "long", "space"],
 )
-def test_what_is_no_good_token_is_a_password_like_any_other(password: str) -> None:
+def test_a_token_that_is_not_valid_is_sent_as_a_password(password: str) -> None:
     assert asked(auth(password), NOAUTH) == ("deny", "denied")
 
 
@@ -125,10 +125,10 @@ def test_tokens_can_be_switched_off() -> None:
     assert asked(auth(password), NOAUTH, tokens=False) == ("deny", "denied")
 
 
-def test_a_changed_password_is_refused_and_without_the_app_nobody_can_tell() -> None:
+def test_an_old_password_is_refused_and_without_the_app_it_is_undecided() -> None:
     answers = answering(http(200, '{"result": "success"}'), http(200, json.dumps(NOAUTH)))
     with Service(answers) as service:
         backend: dict[str, Any] = {"kind": "jsxc", "url": service.url, "secret": SECRET}
-        assert ask(auth("old"), **backend).answer.verdict.value == "allow"
-        assert ask(auth("old"), **backend).answer.verdict.value == "deny"
-    assert ask(auth("old"), **backend).answer.reason == "connect_refused"
+        assert decide(auth("old"), **backend).answer.verdict.value == "allow"
+        assert decide(auth("old"), **backend).answer.verdict.value == "deny"
+    assert decide(auth("old"), **backend).answer.reason == "connect_refused"

@@ -1,4 +1,4 @@
-"""The mongooseim kind, row by row of MongooseIM's "HTTP authentication method"."""
+"""The mongooseim kind: each row of MongooseIM's "HTTP authentication method"."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from extauth_http.protocol.command import Command, Operation
-from tests.asking import ask
+from tests.decide import decide
 from tests.integration.service import Request, Service, answering, http
 
 BASIC = {"service_auth": {"kind": "basic", "username": "mim", "password": "s3cret"}}
@@ -16,8 +16,8 @@ def decided(operation: str, answer: bytes, **more: Any) -> tuple[str, str, Reque
     known = Operation(operation)
     command = Command(known, "a&b", "example.org", "p=&ä" if known.has_credential else "")
     with Service(answering(answer)) as service:
-        said = ask(command, kind="mongooseim", url=f"{service.url}/prefix", **more).answer
-        return said.verdict.value, said.reason, service.requests[0]
+        found = decide(command, kind="mongooseim", url=f"{service.url}/prefix", **more).answer
+        return found.verdict.value, found.reason, service.requests[0]
 
 
 @pytest.mark.parametrize(
@@ -80,26 +80,26 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("operation", "status", "body", "verdict"), ROWS)
-def test_each_row_of_the_documentation(
+def test_each_status_of_the_documentation_has_its_verdict(
     operation: str, status: int, body: str, verdict: str
 ) -> None:
     assert decided(operation, http(status, body))[0] == verdict
 
 
-def test_a_service_that_refuses_the_program_is_named_as_such() -> None:
+def test_a_service_that_refuses_the_program_has_a_reason_of_its_own() -> None:
     assert decided("auth", http(401), **BASIC)[:2] == ("undecided", "service_auth_refused")
 
 
-def test_a_certificate_is_not_in_this_api() -> None:
+def test_certauth_is_unsupported() -> None:
     command = Command(Operation.CERTAUTH, "alice", "example.org", "MII")
-    answer = ask(command, kind="mongooseim", url="http://127.0.0.1:1/").answer
+    answer = decide(command, kind="mongooseim", url="http://127.0.0.1:1/").answer
     assert (answer.verdict.value, answer.reason) == ("deny", "unsupported")
 
 
-def test_a_revoked_password_is_refused_and_without_the_service_nobody_can_tell() -> None:
+def test_an_old_password_is_refused_and_without_the_service_it_is_undecided() -> None:
     command = Command(Operation.AUTH, "alice", "example.org", "pass")
     with Service(answering(http(200, "true"), http(200, "false"))) as service:
         backend: dict[str, Any] = {"kind": "mongooseim", "url": service.url}
-        assert ask(command, **backend).answer.verdict.value == "allow"
-        assert ask(command, **backend).answer.verdict.value == "deny"
-    assert ask(command, **backend).answer.reason == "connect_refused"
+        assert decide(command, **backend).answer.verdict.value == "allow"
+        assert decide(command, **backend).answer.verdict.value == "deny"
+    assert decide(command, **backend).answer.reason == "connect_refused"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from extauth_http.protocol.command import Command, Operation
-from tests.asking import ask
+from tests.decide import decide
 from tests.servers.oauth_provider import CLIENT_ID, CLIENT_SECRET, OAuthProvider, oauth_provider
 
 CLIENT = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
@@ -24,7 +24,7 @@ def settings(kind: str, provider: OAuthProvider, **more: Any) -> dict[str, Any]:
 
 
 def login(password: str, user: str = "alice", **backend: Any) -> tuple[str, str]:
-    decision = ask(Command(Operation.AUTH, user, "example.org", password), **backend)
+    decision = decide(Command(Operation.AUTH, user, "example.org", password), **backend)
     return decision.answer.verdict.value, decision.answer.reason
 
 
@@ -33,7 +33,9 @@ GONE = {"introspection": "inactive", "userinfo": "http_401"}
 
 
 @pytest.mark.parametrize("kind", TOKEN_KINDS)
-def test_a_token_lets_in_its_owner_until_it_is_revoked(kind: str, provider: OAuthProvider) -> None:
+def test_a_token_is_accepted_for_its_owner_until_it_is_revoked(
+    kind: str, provider: OAuthProvider
+) -> None:
     backend = settings(kind, provider)
     token = provider.token("alice")
     assert login(token, **backend) == ("allow", "allowed")
@@ -43,7 +45,7 @@ def test_a_token_lets_in_its_owner_until_it_is_revoked(kind: str, provider: OAut
 
 
 @pytest.mark.parametrize("kind", TOKEN_KINDS)
-def test_a_token_of_somebody_else_lets_nobody_in(kind: str, provider: OAuthProvider) -> None:
+def test_a_token_of_another_user_is_refused(kind: str, provider: OAuthProvider) -> None:
     assert login(provider.token("bob"), **settings(kind, provider)) == ("deny", "another_user")
 
 
@@ -54,7 +56,7 @@ def test_an_expired_or_made_up_token_is_refused(kind: str, provider: OAuthProvid
     assert login("made-up", **backend) == ("deny", GONE[kind])
 
 
-def test_a_token_that_does_not_reach_far_enough_is_refused(provider: OAuthProvider) -> None:
+def test_a_token_without_the_required_scope_is_refused(provider: OAuthProvider) -> None:
     backend = settings("introspection", provider, scope="xmpp profile")
     assert login(provider.token("alice", "profile"), **backend) == ("deny", "scope_missing")
     enough = provider.token("alice", "openid profile xmpp")
@@ -64,21 +66,21 @@ def test_a_token_that_does_not_reach_far_enough_is_refused(provider: OAuthProvid
     assert refused == ("deny", "http_401")
 
 
-def test_a_token_that_does_not_say_for_whom_is_refused_where_that_is_asked(
+def test_a_token_without_an_audience_is_refused_if_one_is_required(
     provider: OAuthProvider,
 ) -> None:
     backend = settings("introspection", provider, audience="xmpp")
     assert login(provider.token("alice"), **backend) == ("deny", "wrong_audience")
 
 
-def test_the_owner_may_be_an_address(provider: OAuthProvider) -> None:
+def test_the_owner_can_be_an_email_address(provider: OAuthProvider) -> None:
     backend = settings("userinfo", provider, username_claim="email", username_match="{user}@{host}")
     token = provider.token("alice", "openid profile email")
     assert login(token, **backend) == ("allow", "allowed")
     assert login(provider.token("alice"), **backend) == ("deny", "claim_missing")
 
 
-def test_a_client_that_the_provider_refuses_says_nothing_about_the_user(
+def test_a_refused_client_is_undecided(
     provider: OAuthProvider,
 ) -> None:
     for kind in ("introspection", "password_grant"):
@@ -87,12 +89,12 @@ def test_a_client_that_the_provider_refuses_says_nothing_about_the_user(
 
 
 @pytest.mark.parametrize("how", ["client_secret_basic", "client_secret_post"])
-def test_the_client_names_itself_as_configured(how: str, provider: OAuthProvider) -> None:
+def test_the_client_authenticates_as_configured(how: str, provider: OAuthProvider) -> None:
     backend = settings("password_grant", provider, client_auth=how)
     assert login("wonder:land", **backend) == ("allow", "allowed")
 
 
-def test_a_password_is_tried_at_the_token_endpoint(provider: OAuthProvider) -> None:
+def test_a_password_is_checked_at_the_token_endpoint(provider: OAuthProvider) -> None:
     backend = settings("password_grant", provider)
     assert login("wonder:land", **backend) == ("allow", "allowed")
     assert login("wrong", **backend) == ("deny", "invalid_grant")
@@ -103,14 +105,14 @@ def test_a_password_is_tried_at_the_token_endpoint(provider: OAuthProvider) -> N
     provider.set_password("alice", "wonder:land")
 
 
-def test_the_token_of_a_password_is_thrown_away(provider: OAuthProvider) -> None:
+def test_the_token_of_a_password_is_revoked(provider: OAuthProvider) -> None:
     before = provider.live_tokens("bob")
     there = f"{provider.issuer}/revoke_token/"
     backend = settings("password_grant", provider, revocation_url=there)
     assert login("wonder:land", user="bob", **backend) == ("allow", "allowed")
     assert provider.live_tokens("bob") == before
     backend = settings("password_grant", provider, revocation_url=f"{provider.issuer}/absent")
-    decision = ask(Command(Operation.AUTH, "bob", "example.org", "wonder:land"), **backend)
+    decision = decide(Command(Operation.AUTH, "bob", "example.org", "wonder:land"), **backend)
     assert decision.answer.verdict.value == "allow"
     assert decision.answer.detail == "the token could not be revoked: http_404"
     assert decision.status == 200
@@ -123,13 +125,15 @@ def test_endpoints_are_found_by_discovery(kind: str, provider: OAuthProvider) ->
     assert login(password, **backend) == ("allow", "allowed")
 
 
-def test_an_endpoint_that_the_provider_does_not_name_is_no_verdict(provider: OAuthProvider) -> None:
+def test_an_endpoint_that_is_missing_in_the_discovery_document_is_undecided(
+    provider: OAuthProvider,
+) -> None:
     backend = {"kind": "introspection", "issuer": provider.issuer, **CLIENT}
     assert login("x", **backend) == ("undecided", "discovery")
 
 
 @pytest.mark.parametrize("kind", ["introspection", "userinfo", "password_grant"])
-def test_without_the_provider_nobody_can_tell(kind: str) -> None:
+def test_without_the_provider_a_login_is_undecided(kind: str) -> None:
     with oauth_provider() as provider:
         backend = settings(kind, provider)
         password = "wonder:land" if kind == "password_grant" else provider.token("alice")

@@ -65,7 +65,7 @@ def test_an_installed_package_offers_a_kind(tmp_path: Path, installed: Path) -> 
         }
 
 
-def test_its_settings_are_checked_like_any_other(tmp_path: Path, installed: Path) -> None:
+def test_the_settings_of_a_plugin_are_validated(tmp_path: Path, installed: Path) -> None:
     config = '[backend]\nkind = "plaintext"\nurl = "http://127.0.0.1:1/"\nrelm = "x"\n'
     environment = {"PYTHONPATH": str(installed)}
     with Program(tmp_path, config, environment=environment) as program:
@@ -73,7 +73,7 @@ def test_its_settings_are_checked_like_any_other(tmp_path: Path, installed: Path
         assert event["problems"] == [f"{program.config}: backend.relm: unknown key"]
 
 
-def test_without_the_package_the_error_names_what_there_is(tmp_path: Path) -> None:
+def test_without_the_package_the_error_names_the_kinds_that_exist(tmp_path: Path) -> None:
     config = rest("http://127.0.0.1:1/").replace('"rest"', '"plaintext"')
     with Program(tmp_path, config) as program:
         (event,) = program.logged("config_broken")

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from extauth_http.backends.request_template import RequestTable
 from extauth_http.protocol.command import Command, Operation
-from tests.asking import ask
+from tests.decide import decide
 
 TEXT = st.text(min_size=1, max_size=40)
 NAME = TEXT.filter(lambda text: "\0" not in text)
@@ -86,7 +86,7 @@ def test_a_server_reads_back_exactly_what_was_put_in(
     url, seen = echo
     seen.clear()
     table = PLACES[place]
-    decision = ask(
+    decision = decide(
         Command(Operation.AUTH, user, host, password),
         kind="rest",
         url=url,
@@ -116,7 +116,7 @@ def test_a_server_reads_back_exactly_what_was_put_in(
 
 @pytest.mark.parametrize("value", [".", "..", "a/../b", "../admin", "..\\admin", "a/."])
 def test_a_step_in_a_path_is_refused_however_a_server_decodes_it(value: str) -> None:
-    decision = ask(
+    decision = decide(
         Command(Operation.ISUSER, value, "example.org"),
         kind="rest",
         url="http://127.0.0.1:1",
@@ -127,7 +127,7 @@ def test_a_step_in_a_path_is_refused_however_a_server_decodes_it(value: str) -> 
 
 @pytest.mark.parametrize("value", [" p", "p ", "\tp", "a\nb", "a\rb", "a\x7fb", "a\x01b"])
 def test_a_value_that_a_header_cannot_hold_is_refused(value: str) -> None:
-    decision = ask(
+    decision = decide(
         Command(Operation.AUTH, "alice", "example.org", value),
         kind="rest",
         url="http://127.0.0.1:1",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from extauth_http.program.outcome import Decision
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Answer, Verdict
-from tests.asking import ask
+from tests.decide import decide
 from tests.integration.service import NO, YES, Behaviour, Request, Service, answering, http
 from tests.settings import settings_of
 
@@ -21,13 +21,13 @@ EVERY = [operation.value for operation in Operation]
 
 def verdict(operation: str, answer: bytes, **settings: Any) -> tuple[str, str]:
     with Service(answering(answer)) as service:
-        decision = ask(command(operation), kind="rest", url=service.url, **settings)
+        decision = decide(command(operation), kind="rest", url=service.url, **settings)
     return decision.answer.verdict.value, decision.answer.reason
 
 
 def sent(operation: str, user: str = "alice", **settings: Any) -> Request:
     with Service(answering(YES)) as service:
-        ask(command(operation, user), kind="rest", url=service.url, **settings)
+        decide(command(operation, user), kind="rest", url=service.url, **settings)
         return service.requests[0]
 
 
@@ -59,7 +59,7 @@ def test_a_yes_and_a_no_mean_the_same_to_every_operation(
     status = int(answer.split()[1])
     reason = f"http_{status}" if status > 400 else {"allow": "allowed", "deny": "denied"}[expected]
     with Service(answering(answer)) as service:
-        decision = ask(command(operation), kind="rest", url=service.url)
+        decision = decide(command(operation), kind="rest", url=service.url)
     assert decision == Decision(Answer(Verdict(expected), reason), "rest", status)
 
 
@@ -187,7 +187,7 @@ def test_a_host_stays_one_path_segment() -> None:
     operations = {"isuser": {"path": "{host}/{user}"}}
     asked = Command(Operation.ISUSER, "alice", "a/b?c X")
     with Service() as service:
-        ask(asked, kind="rest", url=service.url, operations=operations)
+        decide(asked, kind="rest", url=service.url, operations=operations)
     assert service.requests[0].target == "/x/a%2Fb%3Fc%20X/alice"
 
 
@@ -195,7 +195,9 @@ def test_a_host_stays_one_path_segment() -> None:
 def test_a_name_that_would_be_a_step_in_the_path_is_refused(user: str) -> None:
     with Service() as service:
         operations = {"isuser": {"path": "u/{user}"}}
-        decision = ask(command("isuser", user), kind="rest", url=service.url, operations=operations)
+        decision = decide(
+            command("isuser", user), kind="rest", url=service.url, operations=operations
+        )
         assert decision.answer.reason == "unsafe_name"
         assert service.requests == []
 
@@ -214,14 +216,14 @@ def test_the_result_may_be_anywhere_in_the_answer() -> None:
 def test_an_operation_that_is_off_is_refused_without_asking() -> None:
     with Service(answering(NO)) as service:
         off: dict[str, Any] = {"operations": {"setpass": {"enabled": False}}}
-        decision = ask(command("setpass"), kind="rest", url=service.url, **off)
+        decision = decide(command("setpass"), kind="rest", url=service.url, **off)
         assert decision.answer.reason == "switched_off"
         assert service.requests == []
 
 
 def test_a_query_in_the_url_stays() -> None:
     with Service(answering(YES)) as service:
-        ask(command("auth"), kind="rest", url=f"{service.url}/?tenant=7")
+        decide(command("auth"), kind="rest", url=f"{service.url}/?tenant=7")
         assert service.requests[0].target == "/x/auth?tenant=7"
 
 
@@ -329,7 +331,7 @@ def test_a_request_that_follows_a_login_never_changes_its_verdict(
         if not second:
             service.behave = closing_after(http(200, '{"result": true, "token": "t0"}'))
         operations = {"auth": {"after": AFTER}}
-        decision = ask(command("auth"), kind="rest", url=service.url, operations=operations)
+        decision = decide(command("auth"), kind="rest", url=service.url, operations=operations)
         rest = service.requests[1:]
     assert (decision.answer.verdict, decision.status) == (Verdict.ALLOW, 200)
     assert detail in decision.answer.detail
@@ -351,7 +353,7 @@ def closing_after(answer: bytes) -> Behaviour:
 def test_nothing_follows_a_login_that_is_refused() -> None:
     with Service(answering(http(200, '{"result": false, "token": "t0"}'))) as service:
         operations = {"auth": {"after": AFTER}}
-        ask(command("auth"), kind="rest", url=service.url, operations=operations)
+        decide(command("auth"), kind="rest", url=service.url, operations=operations)
         assert len(service.requests) == 1
 
 

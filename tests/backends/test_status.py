@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from extauth_http.protocol.command import Command, Operation
-from tests.asking import ask
+from tests.decide import decide
 from tests.e2e.ejabberd import free_ports
 from tests.integration.service import Request, Service, answering, http
 
@@ -48,7 +48,7 @@ http {{
 
 
 class Tokens:
-    """What stands behind ``auth_request``: a token service that says whose a token is."""
+    """The service behind ``auth_request``: it names the owner of a token in a header."""
 
     def __init__(self) -> None:
         self.owners = {"alices-token": "alice", "bobs-token": "bob"}
@@ -112,18 +112,18 @@ def users(folder: Path, **passwords: str) -> None:
 
 def login(password: str, user: str = "alice", **backend: Any) -> tuple[str, str]:
     command = Command(Operation.AUTH, user, "example.org", password)
-    answer = ask(command, kind="status", **backend).answer
+    answer = decide(command, kind="status", **backend).answer
     return answer.verdict.value, answer.reason
 
 
-def test_a_password_is_right_where_nginx_says_so(nginx: str) -> None:
+def test_the_status_of_nginx_is_the_verdict(nginx: str) -> None:
     url = f"{nginx}/page"
     assert login("wonderland", url=url) == ("allow", "allowed")
     assert login("wonder", url=url) == ("deny", "http_401")
     assert login("wonderland", user="bob", url=url) == ("deny", "http_401")
 
 
-def test_a_changed_password_counts_from_the_next_login(
+def test_a_changed_password_takes_effect_with_the_next_login(
     nginx: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = next(tmp_path_factory.getbasetemp().glob("nginx*"))
@@ -133,7 +133,9 @@ def test_a_changed_password_counts_from_the_next_login(
     users(folder, alice="wonderland")
 
 
-def test_a_token_behind_auth_request_lets_in_its_owner_alone(nginx: str, tokens: Tokens) -> None:
+def test_a_token_behind_auth_request_is_accepted_for_its_owner_only(
+    nginx: str, tokens: Tokens
+) -> None:
     backend = {"url": f"{nginx}/guarded", "credential": "bearer", "username_header": "X-Owner"}
     assert login("alices-token", **backend) == ("allow", "allowed")
     assert login("bobs-token", **backend) == ("deny", "another_user")
@@ -146,17 +148,17 @@ def test_a_token_behind_auth_request_lets_in_its_owner_alone(nginx: str, tokens:
     ("place", "reason"),
     [("moved", "http_302"), ("broken", "http_500"), ("absent", "http_404")],
 )
-def test_any_other_status_is_no_verdict(nginx: str, place: str, reason: str) -> None:
+def test_any_other_status_is_undecided(nginx: str, place: str, reason: str) -> None:
     assert login("wonderland", url=f"{nginx}/{place}") == ("undecided", reason)
 
 
-def test_without_nginx_nobody_can_tell() -> None:
+def test_without_nginx_a_login_is_undecided() -> None:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}/"
     assert login("wonderland", url=url) == ("undecided", "connect_refused")
 
 
-def test_a_bearer_without_an_owner_in_the_answer_lets_nobody_in() -> None:
+def test_a_response_that_names_no_owner_is_deny() -> None:
     backend: dict[str, Any] = {"credential": "bearer", "username_header": "X-Owner"}
     with Service(answering(http(200))) as service:
         assert login("a-token", url=service.url, **backend) == ("deny", "claim_empty")
@@ -174,7 +176,7 @@ def test_a_bearer_without_an_owner_in_the_answer_lets_nobody_in() -> None:
         (["jürgen".encode()], "jã1\u20444rgen", "deny"),
     ],
 )
-def test_an_owner_counts_where_the_answer_names_one(
+def test_a_response_must_name_exactly_one_owner(
     owners: list[bytes], user: str, verdict: str
 ) -> None:
     named = b"".join(b"X-Owner: %b\r\n" % owner for owner in owners)
@@ -184,7 +186,7 @@ def test_an_owner_counts_where_the_answer_names_one(
         assert login("a-token", user=user, url=service.url, **backend)[0] == verdict
 
 
-def test_a_configuration_in_which_any_token_would_do_is_refused() -> None:
+def test_a_configuration_that_would_accept_any_token_is_refused() -> None:
     with pytest.raises(ValueError, match="any token would let its bearer in as anyone"):
         login("x", url="http://127.0.0.1:1/", credential="bearer")
 

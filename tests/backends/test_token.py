@@ -1,6 +1,6 @@
-"""Whose token is it: every shape that a claim can have.
+"""The owner of a token: every form that a claim can have.
 
-The answers are scripted over real HTTP, for no real provider gives all of these.
+The responses are scripted over real HTTP, because no real provider sends all of these.
 """
 
 import json
@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from extauth_http.protocol.command import Command, Operation
-from tests.asking import ask
+from tests.decide import decide
 from tests.integration.service import Request, Service, answering, http
 
 
 def judged(claims: Any, user: str = "alice", **more: Any) -> tuple[str, str]:
     with Service(answering(http(200, json.dumps(claims)))) as service:
         command = Command(Operation.AUTH, user, "example.org", "a-token")
-        decision = ask(command, kind="introspection", url=service.url, **more)
+        decision = decide(command, kind="introspection", url=service.url, **more)
     return decision.answer.verdict.value, decision.answer.reason
 
 
@@ -57,7 +57,7 @@ NOW = time.time()
         (active(exp=True), ("undecided", "not_an_answer")),
     ],
 )
-def test_only_a_good_token_of_the_user_lets_in(claims: Any, expected: tuple[str, str]) -> None:
+def test_only_a_valid_token_of_the_user_is_accepted(claims: Any, expected: tuple[str, str]) -> None:
     assert judged(claims) == expected
 
 
@@ -70,7 +70,7 @@ def test_only_a_good_token_of_the_user_lets_in(claims: Any, expected: tuple[str,
         ("\u1c90", "\u10d0", False),  # and one of Unicode 11, for which Python has a small one
     ],
 )
-def test_an_owner_is_the_user_only_by_the_rules_of_xmpp(
+def test_owner_and_user_are_compared_by_the_rules_of_xmpp(
     owner: str, user: str, is_same: bool
 ) -> None:
     expected = ("allow", "allowed") if is_same else ("deny", "another_user")
@@ -106,13 +106,13 @@ def test_an_owner_is_the_user_only_by_the_rules_of_xmpp(
         ),
     ],
 )
-def test_what_is_configured_has_to_be_there(
+def test_each_configured_rule_must_hold(
     more: dict[str, str], claims: Any, expected: tuple[str, str]
 ) -> None:
     assert judged(claims, **more) == expected
 
 
-def test_escapes_in_the_user_are_undone_where_that_is_configured() -> None:
+def test_escapes_in_the_user_are_decoded_if_that_is_configured() -> None:
     claims = active(username="alice@corp.com")
     assert judged(claims, r"alice\40corp.com", jid_unescape=True) == ("allow", "allowed")
     assert judged(claims, r"alice\40corp.com") == ("deny", "another_user")
@@ -124,14 +124,14 @@ def test_a_pattern_without_the_user_is_refused() -> None:
 
 
 @pytest.mark.parametrize("key", ["username_claim", "audience", "issuer", "scope"])
-def test_a_rule_that_nothing_would_be_held_to_is_refused(key: str) -> None:
+def test_a_rule_that_a_kind_cannot_apply_is_refused(key: str) -> None:
     rule = {key: "https://login.example.org"}
     basic: dict[str, Any] = {"kind": "status", "url": "http://127.0.0.1:1/", **rule}
     bearer = {**basic, "credential": "bearer", "username_header": "X-Owner"}
     grant = {**basic, "kind": "password_grant"}
     for backend in (basic, bearer, *[grant] * (key in ("username_claim", "audience"))):
         with pytest.raises(ValueError, match=f"{key}: kind {backend['kind']} has nothing"):
-            ask(Command(Operation.AUTH, "alice", "example.org", "x"), **backend)
+            decide(Command(Operation.AUTH, "alice", "example.org", "x"), **backend)
 
 
 @pytest.mark.parametrize(
@@ -142,13 +142,13 @@ def test_a_rule_that_nothing_would_be_held_to_is_refused(key: str) -> None:
         ("undecided", ("undecided", "cannot_tell")),
     ],
 )
-def test_who_exists_is_answered_as_configured(choice: str, expected: tuple[str, str]) -> None:
+def test_isuser_has_the_configured_answer(choice: str, expected: tuple[str, str]) -> None:
     command = Command(Operation.ISUSER, "alice", "example.org")
-    decision = ask(command, kind="introspection", url="http://127.0.0.1:1/", isuser=choice)
+    decision = decide(command, kind="introspection", url="http://127.0.0.1:1/", isuser=choice)
     assert (decision.answer.verdict.value, decision.answer.reason) == expected
 
 
-def test_who_exists_may_be_asked_of_another_backend() -> None:
+def test_isuser_can_be_decided_by_another_backend() -> None:
     def known(request: Request, connection: Any) -> None:
         connection.sendall(http(200, "true" if request.json()["user"] == "alice" else "false"))
 
@@ -156,7 +156,7 @@ def test_who_exists_may_be_asked_of_another_backend() -> None:
         table = {"kind": "rest", "url": service.url}
         for user, expected in (("alice", "allow"), ("bob", "deny")):
             command = Command(Operation.ISUSER, user, "example.org")
-            decision = ask(command, kind="userinfo", url="http://127.0.0.1:1/", isuser=table)
+            decision = decide(command, kind="userinfo", url="http://127.0.0.1:1/", isuser=table)
             assert (decision.answer.verdict.value, decision.status) == (expected, 200)
 
 
@@ -173,7 +173,7 @@ DOCUMENT = {"issuer": "{issuer}", "introspection_endpoint": "{issuer}/introspect
         ({"introspection_endpoint": "/introspect"}, "discovery"),
     ],
 )
-def test_a_discovery_document_counts_only_for_its_issuer(
+def test_a_discovery_document_is_accepted_only_from_its_issuer(
     change: dict[str, Any], reason: str
 ) -> None:
     def provider(request: Request, connection: Any) -> None:
@@ -186,15 +186,15 @@ def test_a_discovery_document_counts_only_for_its_issuer(
 
     with Service(provider) as service:
         command = Command(Operation.AUTH, "alice", "example.org", "a-token")
-        decision = ask(command, kind="introspection", issuer=service.url)
+        decision = decide(command, kind="introspection", issuer=service.url)
     assert decision.answer.reason == reason
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nX: y", "ä", "a=b", "=", 'a"', "a,b"])
-def test_what_is_no_bearer_token_is_refused_without_asking(token: str) -> None:
+def test_a_password_that_is_not_a_bearer_token_is_refused_without_a_request(token: str) -> None:
     with Service() as service:
         command = Command(Operation.AUTH, "alice", "example.org", token)
-        decision = ask(command, kind="userinfo", url=service.url)
+        decision = decide(command, kind="userinfo", url=service.url)
         assert (decision.answer.reason, service.requests) == ("not_a_token", [])
 
 
@@ -215,11 +215,11 @@ def test_what_is_no_bearer_token_is_refused_without_asking(token: str) -> None:
         (500, '{"error": "invalid_grant"}', ("undecided", "http_500")),
     ],
 )
-def test_a_password_is_wrong_where_the_token_endpoint_says_so_of_the_grant(
+def test_only_invalid_grant_means_that_the_password_is_wrong(
     status: int, body: str, expected: tuple[str, str]
 ) -> None:
     command = Command(Operation.AUTH, "alice", "example.org", "a-password")
     client: dict[str, Any] = {"client_id": "extauth", "client_secret": "s3cret"}
     with Service(answering(http(status, body))) as service:
-        answer = ask(command, kind="password_grant", url=service.url, **client).answer
+        answer = decide(command, kind="password_grant", url=service.url, **client).answer
     assert (answer.verdict.value, answer.reason) == expected

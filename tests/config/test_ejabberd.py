@@ -1,4 +1,4 @@
-"""The ``ejabberd`` table, and that it and the port program's keep out of each other's way."""
+"""The ``ejabberd`` table: its keys, and that the external authentication program ignores it."""
 
 from pathlib import Path
 
@@ -27,14 +27,14 @@ def problem(file: Path | None) -> str:
     return str(caught.value)
 
 
-def test_what_is_not_said_has_a_default(file: Path) -> None:
+def test_a_key_that_is_missing_has_its_default(file: Path) -> None:
     file.write_text(API)
     found = load_ejabberd(file)
     assert (str(found.api), found.timeout) == ("http://127.0.0.1:5443/api", 35.0)
     assert (found.service_auth, found.room_admin, found.warnings()) == (None, None, [])
 
 
-def test_the_environment_goes_before_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(API + 'timeout = 7\n[ejabberd.service_auth]\nkind="bearer"\ntoken="filed-one"')
     monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__API", "https://xmpp.example:5443/api")
     monkeypatch.setenv("EXTAUTH_HTTP_EJABBERD__SERVICE_AUTH__TOKEN", "12345678")
@@ -44,7 +44,9 @@ def test_the_environment_goes_before_the_file(file: Path, monkeypatch: pytest.Mo
     assert found.service_auth.token.get_secret_value() == "12345678"
 
 
-def test_the_environment_is_enough(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_alone_can_hold_the_table(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {
         "API": "http://127.0.0.1:5443/api",
         "SERVICE_AUTH__KIND": "basic",
@@ -61,7 +63,7 @@ def test_the_environment_is_enough(file: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("", "there is no [ejabberd] table"),
         (BACKEND, "there is no [ejabberd] table"),
@@ -83,30 +85,30 @@ def test_the_environment_is_enough(file: Path, monkeypatch: pytest.MonkeyPatch) 
         ("[ejabberd", "not TOML"),
     ],
 )
-def test_a_mistake_is_named_where_it_is(file: Path, text: str, said: str) -> None:
+def test_an_error_names_the_key(file: Path, text: str, expected: str) -> None:
     file.write_text(text)
-    assert said in problem(file)
+    assert expected in problem(file)
     assert "swordfish" not in problem(file)
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "expected"),
     [
         ("EXTAUTH_HTTP_EJABBERD", "swordfish", "EXTAUTH_HTTP_EJABBERD…: expected JSON"),
         ("EXTAUTH_HTTP_EJABBERD__API", "swordfish", "EXTAUTH_HTTP_EJABBERD__API: expected a URL"),
         ("EXTAUTH_HTTP_EJABBERD__TIMEOUT", "long", "EXTAUTH_HTTP_EJABBERD__TIMEOUT: expected"),
     ],
 )
-def test_a_mistake_in_the_environment_is_named(
-    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+def test_an_error_in_the_environment_names_the_variable(
+    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
 ) -> None:
     file.write_text(API)
     monkeypatch.setenv(variable, value)
-    assert said in problem(file)
+    assert expected in problem(file)
     assert "swordfish" not in problem(file)
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert "No such file" in problem(tmp_path / "nothing.toml")
     assert "Is a directory" in problem(tmp_path)
     (tmp_path / "latin").write_bytes(b"# \xff")
@@ -122,7 +124,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("http://xmpp.example/api", 1),
     ],
 )
-def test_clear_text_to_another_machine_is_warned_of(file: Path, api: str, warnings: int) -> None:
+def test_credentials_in_clear_text_to_another_machine_are_a_warning(
+    file: Path, api: str, warnings: int
+) -> None:
     file.write_text(f'[ejabberd]\napi = "{api}"')
     assert len(load_ejabberd(file).warnings()) == warnings
 
@@ -136,7 +140,7 @@ def test_clear_text_to_another_machine_is_warned_of(file: Path, api: str, warnin
         '[ejabberd.tls]\nca_file = "/nowhere"\n',
     ],
 )
-def test_the_port_program_does_not_mind_a_broken_ejabberd_table(file: Path, table: str) -> None:
+def test_the_program_ignores_a_broken_ejabberd_table(file: Path, table: str) -> None:
     file.write_text(f"{table}\n{BACKEND}" if table.startswith("ejabberd") else BACKEND + table)
     assert load_port(file).backend is not None
 
@@ -150,7 +154,7 @@ def test_the_port_program_does_not_mind_a_broken_ejabberd_table(file: Path, tabl
         ("EXTAUTH_HTTP_EJABBERD__SERVICE_AUTH__KIND", "digest"),
     ],
 )
-def test_the_port_program_does_not_mind_what_the_environment_says_of_ejabberd(
+def test_the_program_ignores_variables_of_the_ejabberd_table(
     file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     file.write_text(BACKEND)

@@ -1,4 +1,4 @@
-"""The configuration: what is read from where, and what is said when it cannot be."""
+"""The configuration: where each value comes from, and the text of each error."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def problem(file: Path) -> str:
     return "\n".join(caught.value.problems)
 
 
-def test_what_is_not_said_has_a_default(write: Writer) -> None:
+def test_a_key_that_is_missing_has_its_default(write: Writer) -> None:
     settings = load(write(REST))
     assert settings.deadline == 8.0
     assert settings.dialect is Dialect.EJABBERD
@@ -50,9 +50,7 @@ def test_what_is_not_said_has_a_default(write: Writer) -> None:
     assert settings.backend.service_auth is None
 
 
-def test_the_environment_goes_before_the_file(
-    write: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_overrides_the_file(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__URL", "https://auth.example/x")
     monkeypatch.setenv("EXTAUTH_HTTP_DEADLINE", "3")
     settings = load(write(REST + "[log]\nlevel = 'debug'\n"))
@@ -61,7 +59,7 @@ def test_the_environment_goes_before_the_file(
     assert (settings.deadline, settings.log.level) == (3.0, "debug")
 
 
-def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_alone_can_hold_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__KIND", "rest")
     monkeypatch.setenv("EXTAUTH_HTTP_BACKEND__URL", "http://localhost/x")
     assert load(None).backend is not None
@@ -105,15 +103,15 @@ def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
         ),
     ],
 )
-def test_an_error_names_the_file_the_key_and_what_was_expected(
+def test_an_error_names_the_file_the_key_and_what_is_expected(
     write: Writer, text: str, expected: str
 ) -> None:
-    said = problem(write(text))
-    assert expected in said
-    assert said.startswith(str(write.file))
+    message = problem(write(text))
+    assert expected in message
+    assert message.startswith(str(write.file))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_file_that_does_not_exist(tmp_path: Path) -> None:
     assert problem(
         tmp_path / "x.toml"
     ) == f"{tmp_path}/x.toml: cannot be read: No such file or " + ("directory")
@@ -127,13 +125,15 @@ def test_an_error_in_the_environment_names_the_variable(
 
 
 @pytest.mark.parametrize("name", ["LOG", "BACKEND__TLS", "HOSTS"])
-def test_a_variable_for_a_whole_table_has_to_be_json(
+def test_a_variable_for_a_whole_table_must_be_json(
     write: Writer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(f"EXTAUTH_HTTP_{name}", "{hunter2")
-    said = problem(write(REST))
-    assert said.startswith(f"environment: EXTAUTH_HTTP_{name.partition('__')[0]}…: expected JSON")
-    assert "hunter2" not in said
+    message = problem(write(REST))
+    assert message.startswith(
+        f"environment: EXTAUTH_HTTP_{name.partition('__')[0]}…: expected JSON"
+    )
+    assert "hunter2" not in message
 
 
 def test_an_unknown_variable_is_an_error(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ SERVICE_AUTH = {
 
 @pytest.mark.parametrize("kind", SERVICE_AUTH)
 @pytest.mark.parametrize("from_file", [False, True])
-def test_a_secret_stands_in_the_configuration_or_in_a_file(
+def test_a_secret_is_in_the_configuration_or_in_a_file(
     write: Writer, kind: str, from_file: bool
 ) -> None:
     key, more, sent = SERVICE_AUTH[kind]
@@ -174,21 +174,23 @@ def test_a_secret_stands_in_the_configuration_or_in_a_file(
         ("a\nb", "token_file: {file} holds more than one line of text"),
     ],
 )
-def test_a_secret_file_that_cannot_be_used_is_named(
+def test_an_error_names_a_secret_file_that_cannot_be_used(
     write: Writer, content: str | None, expected: str
 ) -> None:
     file = write.folder / "token"
     if content is not None:
         file.write_text(content)
-    said = problem(write(f'{REST}[backend.service_auth]\nkind = "bearer"\ntoken_file = "{file}"\n'))
-    assert expected.format(file=file) in said
+    message = problem(
+        write(f'{REST}[backend.service_auth]\nkind = "bearer"\ntoken_file = "{file}"\n')
+    )
+    assert expected.format(file=file) in message
 
 
 def test_a_secret_given_twice_is_an_error(write: Writer) -> None:
     file = write.secret("t", "x")
     section = f'[backend.service_auth]\nkind="bearer"\ntoken="hunter2"\ntoken_file="{file}"\n'
-    said = problem(write(REST + section))
-    assert "expected token or token_file, not both" in said
+    message = problem(write(REST + section))
+    assert "expected token or token_file, not both" in message
 
 
 @pytest.mark.parametrize(
@@ -200,13 +202,13 @@ def test_a_secret_given_twice_is_an_error(write: Writer) -> None:
         'kind = "hunter2"',
     ],
 )
-def test_an_error_does_not_show_what_was_given(write: Writer, section: str) -> None:
+def test_an_error_does_not_show_a_value(write: Writer, section: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write(f"{REST}[backend.service_auth]\n{section}\n"))
     assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__context__!r}"
 
 
-def test_each_virtual_host_may_have_a_backend_of_its_own(write: Writer) -> None:
+def test_each_virtual_host_can_have_its_own_backend(write: Writer) -> None:
     settings = load(
         write(
             f'{REST}[hosts."b.example".backend]\nkind = "rest"\nurl = "https://auth.b.example/x"\n'
@@ -231,7 +233,7 @@ def test_each_virtual_host_may_have_a_backend_of_its_own(write: Writer) -> None:
         ("http://10.0.0.1/", True),
     ],
 )
-def test_credentials_in_clear_text_to_another_machine_are_warned_of(
+def test_credentials_in_clear_text_to_another_machine_are_a_warning(
     write: Writer, url: str, warned: bool
 ) -> None:
     settings = load(write(f'[backend]\nkind = "rest"\nurl = "{url}"\n'))
@@ -247,14 +249,14 @@ def test_credentials_in_clear_text_to_another_machine_are_warned_of(
         (None, {"EXTAUTH_HTTP_BACKEND__KIND": "rest"}, None),
     ],
 )
-def test_the_file_is_the_argument_or_the_variable_or_at_the_usual_place(
+def test_the_file_is_the_argument_or_the_variable_or_the_default_path(
     argument: str | None, environ: dict[str, str], expected: str | None
 ) -> None:
     found = config_file(Path(argument) if argument else None, environ)
     assert found == (Path(expected) if expected else None)
 
 
-def test_the_log_and_the_dialect_are_saved_from_a_broken_file(write: Writer) -> None:
+def test_the_log_and_the_dialect_of_a_file_with_errors_are_used(write: Writer) -> None:
     with pytest.raises(UnusableConfigError) as caught:
         load(write('dialect = "boolean"\nnonsense = 1\n[log]\nfile = "/x/y.log"\n'))
     assert caught.value.log.file == Path("/x/y.log")
@@ -262,10 +264,10 @@ def test_the_log_and_the_dialect_are_saved_from_a_broken_file(write: Writer) -> 
 
 
 @pytest.mark.parametrize("text", [None, "not = [TOML", "nonsense = 1\n"])
-def test_the_environments_log_and_dialect_hold_whatever_the_file_is(
+def test_the_log_and_the_dialect_of_the_environment_are_used_whatever_the_file_is(
     write: Writer, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
-    """A server that knows only 0 and 1 must not be told 2 because a file is broken."""
+    """A server that understands only 0 and 1 must not get 2 because a file has an error."""
     monkeypatch.setenv("EXTAUTH_HTTP_DIALECT", "boolean")
     monkeypatch.setenv("EXTAUTH_HTTP_LOG__FILE", "/x/y.log")
     file = write.folder / "missing.toml" if text is None else write(text)
@@ -275,6 +277,6 @@ def test_the_environments_log_and_dialect_hold_whatever_the_file_is(
     assert caught.value.dialect is Dialect.BOOLEAN
 
 
-def test_the_account_of_the_admin_commands_is_not_shown(write: Writer) -> None:
+def test_the_account_of_the_admin_commands_is_not_in_repr(write: Writer) -> None:
     account = '[ejabberd.service_auth]\nkind = "bearer"\ntoken = "hunter2"\n'
     assert "hunter2" not in repr(load(write(REST + account)))

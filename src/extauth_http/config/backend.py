@@ -11,18 +11,18 @@ from extauth_http.config.tls import Tls
 
 
 class BackendSettings(Section, arbitrary_types_allowed=True):
-    """The keys that each kind has; a kind adds its own in a subclass."""
+    """The keys of each kind. A kind adds its own keys in a subclass."""
 
     kind: str
     service_auth: Annotated[ServiceAuth | None, BeforeValidator(service_auth_of_kind)] = None
     tls: Tls = Tls()
     trust_env: bool = False
-    """Whether the proxies that the environment names are used."""
+    """Whether the proxies of the environment (``https_proxy`` and so on) are used."""
     jid_unescape: bool = False
-    """Whether XEP-0106 escapes in the user are undone before the service is asked."""
+    """Whether XEP-0106 escapes in the user are decoded before the backend gets the command."""
 
     def endpoints(self) -> list[Endpoint]:
-        """Where this backend sends credentials, for the warnings about plain http."""
+        """The URLs to which this backend sends credentials, those of nested backends included."""
         found: list[Endpoint] = []
         for _, value in self:
             if isinstance(value, Endpoint):
@@ -32,17 +32,17 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
         return found
 
     def warnings(self) -> list[str]:
-        """What is allowed and yet dangerous, in a sentence each that begins with the key."""
+        """Settings that are valid and dangerous: one sentence each, which begins with the key."""
         return []
 
 
-def _of_its_kind(data: Any, info: ValidationInfo) -> Any:
+def _validate_as_kind(data: Any, info: ValidationInfo) -> Any:
     return info.context(data) if info.context else data
 
 
-BackendTable = Annotated[BackendSettings | None, BeforeValidator(_of_its_kind)]
+BackendTable = Annotated[BackendSettings | None, BeforeValidator(_validate_as_kind)]
 """A setting that is a ``backend`` table of any kind.
 
-Which kinds exist is known to ``backends/registry.py``, which imports this package. The validation
-context is therefore the function that turns a table into the settings of its kind.
+``backends/registry.py`` knows the kinds, and it imports this package, not the other way round. The
+validation context is therefore the function that turns a table into the settings of its kind.
 """

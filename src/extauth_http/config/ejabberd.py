@@ -1,7 +1,7 @@
-"""The ``ejabberd`` table: where the admin API is, and who asks it.
+"""The ``ejabberd`` table: the admin API and the account of the commands for operators.
 
-The port program reads past this table: a mistake in it, or a secret that only the operator may
-read, keeps nobody from logging in.
+The external authentication program ignores this table. A mistake in it, or a secret that only the
+operator may read, has no effect on logins.
 """
 
 from pathlib import Path
@@ -21,11 +21,11 @@ EXAMPLE = '[ejabberd]\napi = "http://127.0.0.1:5443/api"'
 
 
 class EjabberdSettings(Section, arbitrary_types_allowed=True):
-    """``api`` is where ``mod_http_api`` is served; ``timeout`` is in seconds a call.
+    """``api`` is the URL of ``mod_http_api``. ``timeout`` is in seconds, for a whole call.
 
-    ``service_auth`` is an account that ``api_permissions`` let in (``basic``: a JID and its
-    password; ``bearer``: an OAuth token of ejabberd's). ``room_admin`` is the JID of a person or
-    bot that moderates rooms: where it is in a room, people are removed in its name.
+    ``service_auth`` is an account that ``api_permissions`` allows (``basic``: a JID and its
+    password; ``bearer``: an OAuth token of ejabberd). ``room_admin`` is the JID of a person or bot
+    that moderates rooms: users are removed in its name from the rooms that it is in.
     """
 
     api: Url
@@ -36,14 +36,14 @@ class EjabberdSettings(Section, arbitrary_types_allowed=True):
 
     @field_validator("room_admin", mode="before")
     @classmethod
-    def _a_jid(cls, text: object) -> Jid | None:
+    def _parse_jid(cls, text: object) -> Jid | None:
         return None if text is None else Jid.parse(str(text))
 
     def warnings(self) -> list[str]:
-        """What is allowed and yet dangerous, in a sentence each."""
+        """Settings that are valid and dangerous: one sentence each."""
         if self.api.is_encrypted or is_loopback(self.api.origin.host):
             return []
-        return [f"ejabberd.api: what is sent to {self.api} crosses the network in clear text"]
+        return [f"ejabberd.api: credentials are sent to {self.api} in clear text; use https"]
 
 
 class NoEjabberdTableError(ConfigError):
@@ -51,7 +51,8 @@ class NoEjabberdTableError(ConfigError):
 
 
 class _File(Section, extra="ignore"):
-    # By its base, so that what the environment says is taken as text and not for JSON.
+    # Declared as Section: for EjabberdSettings, pydantic-settings reads values of the environment
+    # as JSON.
     ejabberd: Annotated[Section, BeforeValidator(EjabberdSettings.model_validate)]
 
 

@@ -1,4 +1,4 @@
-"""Where a service is: a URL, taken apart once."""
+"""The URL of a service, parsed when the configuration is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 
 class Origin(NamedTuple):
-    """What a connection is to."""
+    """Scheme, host and port: what a connection leads to. ``host`` is in ASCII (IDNA)."""
 
     scheme: bytes
     host: bytes
@@ -19,7 +19,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a request goes, taken apart once. ``target`` is the path and query as sent."""
+    """Where a request goes. ``target`` is path and query as they are sent, percent-encoded."""
 
     origin: Origin
     host_header: bytes
@@ -27,16 +27,16 @@ class Endpoint:
 
     @classmethod
     def parse(cls, url: str) -> "Endpoint":
-        """Raises ValueError for what is no absolute http or https URL, or has a password in it."""
+        """Raises ValueError if this is not an absolute http or https URL, or holds credentials."""
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL:
-            # Its text quotes what it stumbles over: of http://u:pass/word@host, "pass".
-            raise ValueError("expected a URL; this one cannot be taken apart") from None
+            # The text of httpx quotes a part of the URL: "pass" of http://u:pass/word@host.
+            raise ValueError("expected a URL; this one cannot be parsed") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError("expected a URL that starts with http:// or https:// and names a host")
         if parsed.userinfo:
-            raise ValueError("expected a URL without user and password; service_auth is for those")
+            raise ValueError("expected a URL without user and password; use service_auth")
         port = parsed.port or (443 if parsed.scheme == "https" else 80)
         return cls(
             Origin(parsed.raw_scheme, parsed.raw_host, port),
@@ -45,13 +45,13 @@ class Endpoint:
         )
 
     def below(self, path: str) -> "Endpoint":
-        """The endpoint at ``path`` (already percent-encoded) under this one; keeps its query."""
+        """The endpoint at a percent-encoded path below this one, with the same query."""
         before, mark, query = self.target.partition(b"?")
         target = before.rstrip(b"/") + b"/" + path.lstrip("/").encode() + mark + query
         return Endpoint(self.origin, self.host_header, target)
 
     def with_query(self, query: Mapping[str, str]) -> "Endpoint":
-        """The endpoint with these fields added to its query."""
+        """The endpoint with fields added to its query."""
         mark = b"&" if b"?" in self.target else b"?"
         target = self.target + mark + urlencode(query).encode()
         return Endpoint(self.origin, self.host_header, target)
@@ -66,7 +66,7 @@ class Endpoint:
         return self.origin.scheme == b"https"
 
     def __str__(self) -> str:
-        """For people and logs: without the query, which may hold a credential."""
+        """The URL for logs and messages: without the query, which may hold a credential."""
         return (
             f"{self.origin.scheme.decode()}://{self.host_header.decode()}"
             f"{self.target.partition(b'?')[0].decode()}"
@@ -84,4 +84,4 @@ def _endpoint(url: object) -> Endpoint:
 
 
 Url = Annotated[Endpoint, BeforeValidator(_endpoint), PlainSerializer(str)]
-"""A setting that is an http or https URL, taken apart."""
+"""A setting that is an http or https URL. Its type is Endpoint."""

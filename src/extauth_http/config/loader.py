@@ -135,4 +135,4 @@ _WORDING = {
     "Extra inputs are not permitted": "unknown key",
     "Field required": "required key is missing",
 }
-"""pydantic's messages, none of which holds a value, and what is said instead."""
+"""Patterns in messages of pydantic, and their replacements. No message holds a value."""

@@ -1,4 +1,7 @@
-"""TODO."""
+"""The base of every table of the configuration, and secrets that are read from files.
+
+The text of an error never holds a value, because any value may be a secret.
+"""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,20 +11,20 @@ from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
-    """A table of the configuration: frozen, no unknown keys, nothing of it in error texts."""
+    """A table of the configuration: frozen, without unknown keys, and never quoted in errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class WithSecrets(Section):
-    """A table in which each key named in ``secrets`` may be given as ``KEY_file`` instead: the
-    file's content, without the line end, is the value."""
+    """A table with secrets. Each key in ``secrets`` can be given as ``KEY_file`` instead: the value
+    is then the content of that file, without the line end at its end."""
 
     secrets: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _read_files(cls, data: Any) -> Any:
+    def _read_secret_files(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
         data = dict(data)
@@ -36,7 +39,11 @@ class WithSecrets(Section):
 
 
 def read_secret(key: str, file: Path) -> str:
-    """The secret in a file, without the line end."""
+    """The secret in a file, without the line end at its end.
+
+    Raises PydanticCustomError, which names ``key`` and the file, if the file cannot be read, is
+    empty, or does not hold one line of printable UTF-8.
+    """
     try:
         text = file.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Who this program is to the service, and where its secrets come from."""
+"""The ``service_auth`` table: how this program authenticates to a service, or to ejabberd's API."""
 
 from base64 import b64encode
 from pathlib import Path
@@ -23,7 +23,7 @@ class Bearer(WithSecrets):
 
 
 class Basic(WithSecrets):
-    """``Authorization: Basic …`` (RFC 7617), UTF-8."""
+    """``Authorization: Basic …`` (RFC 7617), with user name and password in UTF-8."""
 
     secrets = ("password",)
     kind: Literal["basic"]
@@ -37,7 +37,7 @@ class Basic(WithSecrets):
 
 
 class Header(WithSecrets):
-    """A header of the service's own, such as ``X-Api-Key``."""
+    """A header that the service defines, such as ``X-Api-Key``."""
 
     secrets = ("value",)
     kind: Literal["header"]
@@ -58,7 +58,11 @@ KINDS: dict[str, type[Bearer] | type[Basic] | type[Header]] = {
 
 
 def service_auth_of_kind(data: Any) -> Any:
-    """Validates a ``service_auth`` table as the kind it names, so that an error names its keys."""
+    """A ``service_auth`` table as the model of its kind.
+
+    Raises pydantic.ValidationError, which names the keys of that kind, and PydanticCustomError if
+    the table names no such kind.
+    """
     if data is None or isinstance(data, Bearer | Basic | Header):
         return data
     kind = data.get("kind") if isinstance(data, dict) else None

@@ -1,4 +1,4 @@
-"""The whole configuration, as the program uses it."""
+"""The configuration of the external authentication program."""
 
 import os
 from collections.abc import Callable
@@ -31,14 +31,17 @@ class LogSettings(Section):
 
 
 class HostSettings(Section):
-    """What one virtual host has of its own."""
+    """A table ``hosts."HOST"``: the settings of one virtual host."""
 
     backend: Annotated[BackendTable, Field(...)]
 
 
 class Settings(Section):
-    """All of it. ``deadline`` is in seconds, everything included; ejabberd itself gives up after
-    30 s, queueing included, so it has to stay well below that."""
+    """The whole file.
+
+    ``deadline`` is in seconds, from packet to reply. ejabberd waits 30 s, and the time in the queue
+    of the pool member counts (``protocol/limits.py``).
+    """
 
     deadline: float = Field(default=8.0, ge=0.1, le=25.0)
     dialect: Dialect = Dialect.EJABBERD
@@ -46,41 +49,41 @@ class Settings(Section):
     backend: BackendTable = None
     hosts: dict[str, HostSettings] = Field(default_factory=dict)
     ejabberd: Any = Field(default=None, repr=False)
-    """Of the commands about users and rooms, and read by them alone."""
+    """The table of the commands for operators. ``config/ejabberd.py`` reads it."""
 
     @field_validator("hosts")
     @classmethod
-    def _hosts_are_prepared(cls, hosts: dict[str, HostSettings]) -> dict[str, HostSettings]:
+    def _check_host_names(cls, hosts: dict[str, HostSettings]) -> dict[str, HostSettings]:
         for host in hosts:
             if host != host.lower():
                 raise ValueError(f"expected {host!r} in lower case, as ejabberd sends it")
         return hosts
 
     @model_validator(mode="after")
-    def _somebody_decides(self) -> Self:
+    def _check_has_backend(self) -> Self:
         if self.backend is None and not self.hosts:
             raise ValueError("expected a [backend] table, or a [hosts] table with a backend each")
         return self
 
     def backends(self) -> dict[str, BackendSettings]:
-        """The backends by where they stand in the configuration."""
+        """The backends by the key of their table: ``backend``, ``hosts.example.org.backend``."""
         found = {f"hosts.{host}.backend": own.backend for host, own in self.hosts.items()}
         return {
-            where: backend
-            for where, backend in {"backend": self.backend, **found}.items()
+            key: backend
+            for key, backend in {"backend": self.backend, **found}.items()
             if backend is not None
         }
 
     def warnings(self) -> list[str]:
-        """What is allowed and yet dangerous, in a sentence each."""
+        """Settings that are valid and dangerous: one sentence each."""
         own = [
-            f"{where}.{warning}"
-            for where, backend in self.backends().items()
+            f"{key}.{warning}"
+            for key, backend in self.backends().items()
             for warning in backend.warnings()
         ]
         return own + [
-            f"{where}: credentials go to {endpoint} in clear text; use https to another machine"
-            for where, backend in self.backends().items()
+            f"{key}: credentials are sent to {endpoint} in clear text; use https to another machine"
+            for key, backend in self.backends().items()
             for endpoint in backend.endpoints()
             if not endpoint.is_encrypted and not is_loopback(endpoint.origin.host)
         ]
@@ -91,7 +94,7 @@ class Settings(Section):
 
 
 def is_loopback(host: bytes) -> bool:
-    """Whether a name or address can only be this machine."""
+    """Whether a host name or address always means this machine."""
     return host in LOOPBACK or (host.startswith(b"127.") and host.replace(b".", b"").isdigit())
 
 
@@ -108,8 +111,8 @@ def _paths(section: BaseModel) -> list[Path]:
 class UnusableConfigError(ConfigError):
     """A configuration that the program cannot use.
 
-    ``log`` and ``dialect`` are what could be read of it, so that the error is logged where the
-    operator looks and the server gets replies that it knows.
+    ``log`` and ``dialect`` are as much of it as can be used: the error is then logged where the
+    operator expects it, and the server gets replies that it understands.
     """
 
     def __init__(self, problems: list[str], log: LogSettings, dialect: Dialect) -> None:
@@ -130,14 +133,14 @@ def load_settings(file: Path | None, backend_of_kind: Callable[[Any], Any]) -> S
         problems = unknown_variables(Settings)
         settings = validate(Settings, file, with_environment(Settings, data), backend_of_kind)
     except ConfigError as error:
-        raise UnusableConfigError([*problems, *error.problems], *_readable(data)) from None
+        raise UnusableConfigError([*problems, *error.problems], *_log_and_dialect(data)) from None
     if problems:
-        raise UnusableConfigError(problems, *_readable(data))
+        raise UnusableConfigError(problems, *_log_and_dialect(data))
     return settings
 
 
-def _readable(data: dict[str, Any]) -> tuple[LogSettings, Dialect]:
-    """The log and the dialect of a configuration, as far as they can be used."""
+def _log_and_dialect(data: dict[str, Any]) -> tuple[LogSettings, Dialect]:
+    """The log and the dialect of a configuration that has errors, or their defaults."""
     log = dict(data["log"]) if isinstance(data.get("log"), dict) else {}
     for name, value in os.environ.items():
         if name.upper().startswith(f"{PREFIX}LOG__"):

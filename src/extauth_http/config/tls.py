@@ -1,6 +1,8 @@
-"""How a service's certificate is verified, and which one this program shows to it."""
+"""The ``tls`` table: how a certificate is verified, and the client certificate of this program."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -11,10 +13,10 @@ from extauth_http.config.section import Section
 
 
 class Tls(Section):
-    """The ``tls`` table. Verification cannot be switched off.
+    """Verification cannot be switched off. All files are PEM.
 
-    ``ca_file`` takes the place of the system's certificates; ``client_cert`` (with ``client_key``
-    unless the key is in the same file) is shown to the service. All are PEM files.
+    ``ca_file`` replaces the certificates of the system. ``client_cert`` is the certificate of this
+    program; its key is ``client_key``, or is in the same file.
     """
 
     ca_file: Path | None = None
@@ -26,7 +28,7 @@ class Tls(Section):
         return bool(self.ca_file or self.client_cert)
 
     @model_validator(mode="after")
-    def _is_usable(self) -> Self:
+    def _check_files(self) -> Self:
         if self.client_key and not self.client_cert:
             raise PydanticCustomError("tls", "expected client_cert beside client_key")
         if self.is_set:
@@ -34,27 +36,25 @@ class Tls(Section):
         return self
 
     def context(self) -> ssl.SSLContext:
-        """The TLS settings of a connection. Raises PydanticCustomError naming the unusable file."""
-        with _naming("ca_file", self.ca_file):
+        """A context for connections to a service.
+
+        Raises PydanticCustomError (a ValueError), which names the key and the file that cannot be
+        used.
+        """
+        with _naming_the_file("ca_file", self.ca_file):
             context = ssl.create_default_context(cafile=self.ca_file)
         context.set_alpn_protocols(["http/1.1"])
         if self.client_cert:
-            with _naming("client_cert", self.client_cert):
-                # A key with a passphrase would ask for it at a terminal that is not there.
+            with _naming_the_file("client_cert", self.client_cert):
+                # OpenSSL would prompt for a passphrase, and there is no terminal.
                 context.load_cert_chain(self.client_cert, self.client_key, password="")
         return context
 
 
-class _naming:  # noqa: N801 - reads as the statement it is
-    def __init__(self, key: str, file: Path | None) -> None:
-        self._key = key
-        self._file = file
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, OSError):
-            why = error.strerror if not isinstance(error, ssl.SSLError) else "no usable PEM"
-            message = f"{self._key}: cannot use {self._file}: {why}"
-            raise PydanticCustomError("tls", message) from None
+@contextmanager
+def _naming_the_file(key: str, file: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "not usable PEM"
+        raise PydanticCustomError("tls", f"{key}: cannot use {file}: {why}") from None

@@ -9,8 +9,8 @@ from extauth_http.protocol.command import Command
 from tests.settings import settings_of
 
 
-def ask(command: Command, *, seconds: float = 5.0, **backend: Any) -> Decision:
-    """What a decider with this backend table says to a command."""
+def decide(command: Command, *, seconds: float = 5.0, **backend: Any) -> Decision:
+    """The decision of a decider with this ``backend`` table."""
     decider = Decider(settings_of(backend=backend))
     try:
         return decider.decide(command, time.monotonic() + seconds, "a-request")
