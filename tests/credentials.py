@@ -1,4 +1,4 @@
-"""The credentials that tests use, and every form in which one could show in an output."""
+"""The credentials that tests use, and each form in which one can appear in an output."""
 
 import json
 from base64 import b64encode, urlsafe_b64encode
@@ -7,24 +7,24 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 PASSWORD = "pa:ss wörd/Zq7+Vx3%&=kJ9"
-"""What users log in with where a test does not care; each encoding of it looks different."""
+"""The default password of tests. Each encoding of it looks different."""
 
 NEW_PASSWORD = "nöw: Wm4/Rt8+Hy2%&=cD6"
-"""What a password is set to."""
+"""The default new password."""
 
 CREDENTIALS = (PASSWORD, NEW_PASSWORD, "hunter2", "wonder:land", "new:password", "swordfish")
 
 SHORTEST = 6
-"""Bytes of a form that is looked for; a shorter one would be found by chance."""
+"""The minimum length in bytes of a form. A shorter one could appear by chance."""
 
 
 def shown(output: bytes) -> set[str]:
-    """The credentials that an output shows, in whatever form."""
+    """The credentials that an output contains in any form."""
     return {each for each, found in FORMS.items() if any(form in output for form in found)}
 
 
 def outputs(folder: Path) -> list[Path]:
-    """What programs wrote to their streams and logs below a folder."""
+    """The files below a folder that are output streams and logs of programs."""
     return [
         file
         for file in sorted(folder.rglob("*"))
@@ -33,7 +33,7 @@ def outputs(folder: Path) -> list[Path]:
 
 
 def forms(credential: str) -> set[bytes]:
-    """A credential as it is, quoted, escaped and encoded, at each alignment of base64."""
+    """A credential as it is, quoted, escaped, encoded, and at each alignment of base64."""
     raw = credential.encode()
     found = {
         raw,
@@ -53,7 +53,7 @@ def forms(credential: str) -> set[bytes]:
 def _base64(raw: bytes) -> Iterator[bytes]:
     for before in range(3):
         for encode in (b64encode, urlsafe_b64encode):
-            # The first and last characters depend on what stands before and after.
+            # The first and last characters depend on the bytes before and after.
             start, end = -(-before * 4 // 3), (before + len(raw)) * 4 // 3
             yield encode(b"\0" * before + raw)[start:end]
 

@@ -1,4 +1,4 @@
-"""A disk that is soon full."""
+"""A small disk that a test can fill."""
 
 import os
 import subprocess
@@ -11,8 +11,10 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """An empty disk of a size as mount(8) writes it (``64k``). Where none can be mounted the test
-    is skipped."""
+    """An empty disk. ``size`` is in the form of mount(8), such as ``64k``.
+
+    Skips the test if this user or machine cannot mount one.
+    """
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
     disk = folder / "disk"

@@ -23,12 +23,12 @@ def test_a_credential_is_found_in_every_form(output: bytes) -> None:
     assert shown(b"some log " + output + b" line") == {PASSWORD}
 
 
-def test_what_holds_no_credential_shows_none() -> None:
+def test_no_credential_is_found_in_an_output_without_one() -> None:
     assert shown(b'{"event": "answer", "user": "alice", "password": "********"}') == set()
     assert shown(NEW_PASSWORD.encode() + b" hunter2") == {NEW_PASSWORD, "hunter2"}
 
 
-def test_streams_and_logs_are_outputs_and_a_configuration_is_none(tmp_path: Path) -> None:
+def test_streams_and_logs_are_outputs_but_a_configuration_is_not(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     for name in ("stderr", "log", "sub/ejabberd.log", "extauth-http.toml", "token"):
         (tmp_path / name).touch()

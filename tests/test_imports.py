@@ -1,4 +1,4 @@
-"""Imports go in one direction, and no two modules import each other."""
+"""Imports go in one direction, without cycles."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The example's token service, running, for tests."""
+"""The example token service as a process for tests."""
 
 import contextlib
 import subprocess
@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parent.parent / "examples" / "token_service.py"
 
 @dataclass(frozen=True)
 class TokenService:
-    """``url`` is what goes into the configuration; the rest works on the database."""
+    """``url`` is the URL for the configuration. The methods change the database."""
 
     url: str
     db: Path
@@ -40,7 +40,7 @@ class TokenService:
 
 @contextlib.contextmanager
 def token_service(folder: Path, *options: str, port: int = 0) -> Iterator[TokenService]:
-    """Runs the service on a free loopback port, its database in ``folder``."""
+    """Runs the service on a free loopback port, with its database in ``folder``."""
     db = folder / "tokens.db"
     process = subprocess.Popen(
         [sys.executable, str(SCRIPT), "--db", str(db), "serve", "--port", str(port), *options],

@@ -106,11 +106,11 @@ def test_a_password_is_checked_at_the_token_endpoint(provider: OAuthProvider) ->
 
 
 def test_the_token_of_a_password_is_revoked(provider: OAuthProvider) -> None:
-    before = provider.live_tokens("bob")
+    before = provider.valid_tokens("bob")
     there = f"{provider.issuer}/revoke_token/"
     backend = settings("password_grant", provider, revocation_url=there)
     assert login("wonder:land", user="bob", **backend) == ("allow", "allowed")
-    assert provider.live_tokens("bob") == before
+    assert provider.valid_tokens("bob") == before
     backend = settings("password_grant", provider, revocation_url=f"{provider.issuer}/absent")
     decision = decide(Command(Operation.AUTH, "bob", "example.org", "wonder:land"), **backend)
     assert decision.answer.verdict.value == "allow"

@@ -1,7 +1,7 @@
 """A real OAuth 2.0 and OpenID Connect provider, django-oauth-toolkit, as a process for tests.
 
-It takes one JSON object a line on standard input and answers with one a line; the first line that
-it prints is its issuer.
+The first line that it prints is its issuer. Then it reads one JSON object per line from standard
+input and answers each with one line.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ CLIENT_ID, CLIENT_SECRET = "extauth", "s3cret:with/odd chars"
 
 @dataclass(frozen=True)
 class OAuthProvider:
-    """``issuer`` is the base of all its endpoints."""
+    """A provider that runs. ``issuer`` is the base URL of all its endpoints."""
 
     issuer: str
     process: subprocess.Popen[str]
@@ -42,15 +42,15 @@ class OAuthProvider:
     def set_password(self, user: str, password: str) -> None:
         self._ask(do="password", user=user, password=password)
 
-    def live_tokens(self, user: str) -> int:
-        """How many access and refresh tokens of this user are good."""
-        count: int = self._ask(do="live", user=user)
+    def valid_tokens(self, user: str) -> int:
+        """The number of valid access and refresh tokens of this user."""
+        count: int = self._ask(do="valid", user=user)
         return count
 
 
 @contextlib.contextmanager
 def oauth_provider() -> Iterator[OAuthProvider]:
-    """Runs it on a free loopback port, with the users alice and bob (password ``wonder:land``)."""
+    """Runs a provider with the users alice and bob, whose password is ``wonder:land``."""
     process = subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -85,11 +85,11 @@ def main() -> None:
     from django.core.wsgi import get_wsgi_application
 
     server.set_app(get_wsgi_application())
-    fill()
+    create_users_and_client()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(issuer, flush=True)
     for line in sys.stdin:
-        print(json.dumps(obey(json.loads(line))), flush=True)
+        print(json.dumps(execute(json.loads(line))), flush=True)
 
 
 def configure(folder: Path, issuer: str) -> None:
@@ -143,7 +143,7 @@ def __getattr__(name: str) -> Any:
     from oauth2_provider.oauth2_validators import OAuth2Validator
 
     class Validator(OAuth2Validator):  # type: ignore[misc]
-        """Says more of a user than its number, as providers do."""
+        """Adds claims about the user, as most providers do."""
 
         def get_additional_claims(self, request: Any) -> dict[str, Any]:
             user = request.user
@@ -152,7 +152,7 @@ def __getattr__(name: str) -> Any:
     return Validator
 
 
-def fill() -> None:
+def create_users_and_client() -> None:
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from oauth2_provider.models import Application
@@ -170,7 +170,7 @@ def fill() -> None:
     )
 
 
-def obey(command: dict[str, Any]) -> Any:
+def execute(command: dict[str, Any]) -> Any:
     import secrets
     from datetime import timedelta
 
@@ -195,7 +195,7 @@ def obey(command: dict[str, Any]) -> Any:
             user = User.objects.get(username=command["user"])
             user.set_password(command["password"])
             user.save()
-        case "live":
+        case "valid":
             mine = {"user__username": command["user"]}
             refresh = RefreshToken.objects.filter(revoked=None, **mine).count()
             return refresh + AccessToken.objects.filter(expires__gt=timezone.now(), **mine).count()
