@@ -1,9 +1,10 @@
-"""Any bytes, cut anywhere: each whole packet is a command or malformed, and nothing is lost.
+"""Fuzzes the packet parser with any bytes, split anywhere.
 
     make fuzz
 
-The first byte of an input says how long the pieces are in which the rest arrives, and which
-operation the rest is tried with as a packet of its own: chance alone finds no operation's name.
+Every complete packet must be a command or malformed, and no byte may be lost. The first byte of an
+input sets the size of the reads. It also selects the operation with which the rest is tried as a
+packet of its own, because random bytes hardly ever contain the name of an operation.
 """
 
 import sys
@@ -28,7 +29,7 @@ REPLIES = {bytes((0, 2, 0, number)) for number in range(3)}
 
 
 def one_input(data: bytes) -> None:
-    """Raises AssertionError where the rules do not hold."""
+    """Raises AssertionError if a rule does not hold."""
     piece, stream = (data[0] if data else 0) + 1, data[1:]
     reader = PacketReader()
     found = []
@@ -47,7 +48,7 @@ def one_input(data: bytes) -> None:
 
 
 def check(payload: bytes) -> None:
-    """What holds for one packet."""
+    """Checks the rules for one packet."""
     operation: Operation | None
     try:
         command = parse(payload)

@@ -1,4 +1,4 @@
-"""Who is meant: a bare JID, prepared as ejabberd prepares it."""
+"""Bare JIDs, prepared as ejabberd prepares them."""
 
 import pytest
 
@@ -17,12 +17,12 @@ from extauth_http.protocol.jid import Jid, bare
         ("alice@xn--bcher-kva.example", "alice@xn--bcher-kva.example"),
         ("\ufeffalice@example.org", "alice@example.org"),
         ("a#1\\40corp.com@example.org", "a#1\\40corp.com@example.org"),
-        # Letters that Unicode 3.2 did not have, and ejabberd lets nobody have: nobody else's name.
+        # Unicode 3.2 does not assign these letters, so ejabberd accepts no name with one.
         ("gro\N{LATIN CAPITAL LETTER SHARP S}@example.org", "gro\u1e9e@example.org"),
         ("\N{GEORGIAN MTAVRULI CAPITAL LETTER AN}@example.org", "\u1c90@example.org"),
     ],
 )
-def test_a_jid_is_compared_as_ejabberd_compares_it(text: str, expected: str) -> None:
+def test_a_jid_is_prepared_as_in_ejabberd(text: str, expected: str) -> None:
     assert str(Jid.parse(text)) == expected
 
 
@@ -45,12 +45,12 @@ def test_a_jid_is_compared_as_ejabberd_compares_it(text: str, expected: str) -> 
         "alice@.",
     ],
 )
-def test_what_is_no_bare_jid_is_refused(text: str) -> None:
+def test_anything_but_a_bare_jid_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected USER@HOST"):
         Jid.parse(text)
 
 
-def test_an_error_shows_no_control_character() -> None:
+def test_an_error_contains_no_control_character() -> None:
     with pytest.raises(ValueError, match="expected ROOM@SERVICE") as caught:
         Jid.parse("\x1b[2J@example.org", "ROOM@SERVICE")
     assert str(caught.value).isprintable()
@@ -64,5 +64,5 @@ def test_an_error_shows_no_control_character() -> None:
         "\N{FULLWIDTH LATIN SMALL LETTER A}lice@Example.org/x/y@z",
     ],
 )
-def test_whose_full_jid_it_is_does_not_hang_on_how_it_is_written(full: str) -> None:
+def test_spellings_of_a_full_jid_have_the_same_bare_jid(full: str) -> None:
     assert bare(full) == "alice@example.org"

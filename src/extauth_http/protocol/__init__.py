@@ -1,1 +1,1 @@
-"""ejabberd's external authentication protocol: commands, verdicts, packets and JIDs. No I/O."""
+"""ejabberd's external authentication protocol, without I/O: commands, packets, replies, JIDs."""

@@ -1,4 +1,4 @@
-"""Who and what is meant: USER@HOST and ROOM@SERVICE, as ejabberd compares them."""
+"""Bare JIDs, prepared as ejabberd prepares them before it compares them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,16 +11,19 @@ _MAX_BYTES = 1023
 
 @dataclass(frozen=True, slots=True, order=True)
 class Jid:
-    """A bare JID (RFC 7622 section 3): a user of a host, or a room of a service."""
+    """A bare JID (RFC 7622, section 3).
+
+    ``user`` is the local part: the name of a user or a room. ``host`` is the domain part.
+    """
 
     user: str
     host: str
 
     @classmethod
     def parse(cls, text: str, kind: str = "USER@HOST") -> Self:
-        """Raises ValueError, which says what was expected, for what is no bare JID."""
+        """Parses a bare JID. ``kind`` is the form that the text of the ValueError names."""
         user, at, host = text.strip().partition("@")
-        # nameprep, of a host, maps and normalises as nodeprep does.
+        # nameprep maps and normalises a host in the same way (RFC 3491, sections 3 and 4).
         user, host = nodeprep(user), nodeprep(host).rstrip(".")
         if "/" in host:
             raise ValueError(f"expected {kind} without a resource, not {text!r}")
@@ -38,5 +41,5 @@ def _is_part(text: str) -> bool:
 
 
 def bare(full: str) -> str:
-    """A full JID without its resource, to be compared with ``str`` of a Jid."""
+    """Returns a full JID without its resource. Compare it with ``str`` of a ``Jid``."""
     return nodeprep(full.partition("/")[0])

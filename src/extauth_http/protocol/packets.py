@@ -1,10 +1,8 @@
-"""ejabberd's external authentication protocol, without I/O: packets ⇄ commands, verdicts → bytes.
+"""Packets of ejabberd's external authentication protocol: splitting, parsing, encoding.
 
-This file does not know what a file descriptor, a service or a setting is.
-
-A packet is a 2-byte big-endian length and that many bytes (an Erlang port with ``{packet, 2}``):
-``operation:user:host[:password]`` in UTF-8. Only the first three colons separate; a password may
-hold more of them. The reply is ``00 02`` and a 2-byte number. Source: ejabberd's ``extauth.erl``.
+A packet is a 2-byte big-endian length and that many bytes of UTF-8:
+``operation:user:host[:password]``. Only the first three colons separate fields, so a password may
+contain colons. Source: ejabberd's ``extauth.erl``, which opens an Erlang port with ``{packet, 2}``.
 """
 
 import re
@@ -13,14 +11,14 @@ from collections.abc import Iterator
 from extauth_http.protocol.command import Command, Operation
 
 MAX_PACKET = 0xFFFF
-"""Bytes that a 2-byte length can announce."""
+"""The largest number of bytes that a 2-byte length can announce."""
 
 
 class MalformedPacketError(Exception):
-    """A packet that is no command: answered with DENY, and the stream goes on.
+    """A packet that ejabberd never sends. It is answered with DENY, and the stream goes on.
 
-    ``reason`` is a stable word; ``operation`` is known where the packet got that far. The bytes
-    themselves are not kept: in a stream that is out of step anything may be a password.
+    ``reason`` is a stable word. ``operation`` is None if the packet does not name one. The bytes
+    are not kept: after a lost byte any field may hold a password.
     """
 
     def __init__(self, reason: str, operation: Operation | None = None) -> None:
@@ -30,16 +28,17 @@ class MalformedPacketError(Exception):
 
 
 class PacketReader:
-    """Cuts a byte stream into packets, wherever its reads happen to end."""
+    """Splits a byte stream into packets. A read may end anywhere in a packet."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
+        """Adds the bytes of one read."""
         self._buffer += data
 
     def next_packet(self) -> bytes | None:
-        """The next whole packet without its length, or None until more bytes are fed."""
+        """Returns the next packet without its length, or None if it is not complete."""
         if not self.has_packet:
             return None
         buffer = self._buffer
@@ -50,21 +49,21 @@ class PacketReader:
 
     @property
     def has_packet(self) -> bool:
-        """Whether another whole packet waits."""
+        """Whether a complete packet is in the buffer."""
         return len(self._buffer) >= 2 and len(self._buffer) >= 2 + int.from_bytes(self._buffer[:2])
 
     @property
     def leftover(self) -> int:
-        """Bytes of a packet that is not whole yet; at end of input, of one that never will be."""
+        """The number of bytes in the buffer. After the last packet, those of an incomplete one."""
         return len(self._buffer)
 
 
 def parse(packet: bytes) -> Command:
-    """The command in a packet.
+    """Parses a packet without its length.
 
-    Raises Malformed with one of ``empty_packet``, ``not_utf8``, ``control_character``,
-    ``unknown_operation``, ``too_few_fields``, ``too_many_fields``, ``empty_name``,
-    ``upper_case``: each of them something that ejabberd never sends.
+    Raises MalformedPacketError with one of the reasons ``empty_packet``, ``not_utf8``,
+    ``control_character``, ``unknown_operation``, ``too_few_fields``, ``too_many_fields``,
+    ``empty_name`` and ``upper_case``.
     """
     if not packet:
         raise MalformedPacketError("empty_packet")
@@ -100,9 +99,9 @@ _UPPER = re.compile("[A-Z]")
 
 
 def packet(command: Command) -> bytes:
-    """The packet that ejabberd would send for a command, length included.
+    """Encodes a command as ejabberd does, including the length.
 
-    Raises ValueError where it does not fit into 65,535 bytes.
+    Raises ValueError if it is longer than 65,535 bytes.
     """
     fields = [command.operation.value, command.user, command.host]
     if command.operation.has_credential:
@@ -111,14 +110,14 @@ def packet(command: Command) -> bytes:
 
 
 def frame(payload: bytes) -> bytes:
-    """A payload with its 2-byte length before it. Raises ValueError over 65,535 bytes."""
+    """Puts the 2-byte length before a payload. Raises ValueError if it exceeds 65,535 bytes."""
     if len(payload) > MAX_PACKET:
         raise ValueError(f"a packet holds {MAX_PACKET} bytes at most, this one has {len(payload)}")
     return len(payload).to_bytes(2) + payload
 
 
 def packets(data: bytes) -> Iterator[bytes]:
-    """The whole packets at the beginning of ``data``."""
+    """Yields the complete packets at the beginning of ``data``, without their lengths."""
     reader = PacketReader()
     reader.feed(data)
     while (found := reader.next_packet()) is not None:

@@ -1,4 +1,7 @@
-"""TODO."""
+"""The 4-byte replies: ``00 02`` and a 2-byte big-endian number.
+
+Source: ejabberd's ``extauth.erl``.
+"""
 
 from enum import Enum
 
@@ -7,13 +10,13 @@ from extauth_http.protocol.verdict import Verdict
 
 
 class Dialect(Enum):
-    """Which reply numbers the server at the other end understands."""
+    """The numbers that the XMPP server understands in a reply."""
 
     EJABBERD = "ejabberd"
-    """ejabberd 18.06 and later: any number but 0 and 1 is a failure of the database."""
+    """ejabberd 18.06 and later: 0, 1, and every other number for a failure."""
 
     BOOLEAN = "boolean"
-    """MongooseIM and older ejabberd: another number than 0 and 1 crashes the caller."""
+    """MongooseIM and older ejabberd: 0 and 1. Any other number crashes the caller."""
 
 
 REPLY_FALSE = b"\x00\x02\x00\x00"
@@ -22,10 +25,10 @@ REPLY_FAILURE = b"\x00\x02\x00\x02"
 
 
 def reply(verdict: Verdict, operation: Operation | None, dialect: Dialect) -> bytes:
-    """The 4 bytes of the one answer to a packet; ``operation`` is None where it was not readable.
+    """Returns the 4 bytes of a reply. ``operation`` is None if the packet does not name one.
 
-    ejabberd tells the client that its password was changed on any 0 or 1 to a ``setpass``
-    (``ejabberd_auth_external:set_password/3``), so a refused one is answered as a failure.
+    ejabberd reports both 0 and 1 for a ``setpass`` as success
+    (``ejabberd_auth_external:set_password/3``). So a refused ``setpass`` is a failure.
     """
     if verdict is Verdict.ALLOW:
         return REPLY_TRUE

@@ -1,28 +1,28 @@
-"""What is answered: yes, no, or that nobody could tell."""
+"""Verdicts, and the answers of a backend."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Verdict(Enum):
-    """The three things that can be true after a service was asked."""
+    """The three results of a command."""
 
     ALLOW = "allow"
-    """The service said yes, in so many words."""
+    """An explicit yes of the service."""
 
     DENY = "deny"
-    """The service said no, in so many words, or the request itself can never be a yes."""
+    """An explicit no of the service, or a command that no service could allow."""
 
     UNDECIDED = "undecided"
-    """Anything else. Nobody gets in, and nobody is told a lie."""
+    """Everything else. The user cannot log in, and ejabberd reports a failure where it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict and why.
+    """A verdict and its reason.
 
-    ``reason`` is a stable word to count and to alert on (``docs/operations.md`` lists them);
-    ``detail`` is a sentence for a person. Neither ever holds a credential.
+    ``reason`` is a stable word for statistics and alerts (``docs/operations.md`` lists them).
+    ``detail`` is text for people. Neither may hold a credential.
     """
 
     verdict: Verdict
@@ -31,7 +31,7 @@ class Answer:
 
 
 class UndecidedError(Exception):
-    """Raised by a backend that cannot tell: the answer is UNDECIDED with this reason."""
+    """Raised by a backend that cannot decide. The answer is UNDECIDED with this reason."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason, detail)
