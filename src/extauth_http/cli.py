@@ -44,7 +44,7 @@ CONFIG = CommonOption(
 )
 DEBUG = CommonOption(
     "--debug",
-    "log everything to standard error; standard input may also be text, one command on a line",
+    "log everything to standard error",
 )
 COMMON_OPTIONS = (CONFIG, DEBUG)
 
@@ -147,7 +147,8 @@ def _parser(arguments: Sequence[str]) -> Parser:
         prog="extauth-http",
         description="An ejabberd external authentication program that checks every login against "
         "an HTTP service. Without a command it is the program for extauth_program in "
-        "ejabberd.yml: it reads packets from standard input and writes replies to standard output.",
+        "ejabberd.yml: it reads packets from standard input and writes replies to standard output. "
+        "With --debug, standard input may also be text, one command on a line.",
     )
     CONFIG.add_to(parser, default=None)
     DEBUG.add_to(parser, default=False)

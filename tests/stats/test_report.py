@@ -29,7 +29,7 @@ def test_commands_are_counted_by_host_and_by_backend() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "where"),
+    ("raw", "kind"),
     [
         (b"Erlang/OTP 25 [erts-13.1.5]", "not_json"),
         (b'{"event": "answer"', "not_json"),
@@ -57,10 +57,10 @@ def test_commands_are_counted_by_host_and_by_backend() -> None:
         (line(host=None), "unusable"),
     ],
 )
-def test_a_line_that_is_not_an_entry_is_counted_and_ignored(raw: bytes, where: str) -> None:
+def test_a_line_that_is_not_an_entry_is_counted_and_ignored(raw: bytes, kind: str) -> None:
     found = report_of(line(), raw, b"\n", line())
-    assert found["lines"][where] == (3 if where == "answers" else 1)
-    assert found["lines"]["answers"] == (3 if where == "answers" else 2)
+    assert found["lines"][kind] == (3 if kind == "answers" else 1)
+    assert found["lines"]["answers"] == (3 if kind == "answers" else 2)
     json.dumps(found, allow_nan=False)
 
 

@@ -19,6 +19,6 @@ def test_no_name_and_no_number_is_cut_on_a_narrow_terminal() -> None:
     screen = Console(width=80, file=io.StringIO())
     screen.print(report_tables(found))
     assert isinstance(screen.file, io.StringIO)
-    said = screen.file.getvalue()
-    assert "…" not in said
-    assert said.count("12345678") == said.count("123456.7") == 2
+    shown = screen.file.getvalue()
+    assert "…" not in shown
+    assert shown.count("12345678") == shown.count("123456.7") == 2

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from extauth_http.program.debug_stream import DebugStream
 from extauth_http.program.live_config import LiveConfig
 from extauth_http.program.log import Log
 from extauth_http.program.outcome import encode
@@ -21,7 +20,11 @@ def run(config: Path | None, *, debug: bool) -> None:
     source, sink = take_streams()
     log = Log(console_level="debug" if debug else None)
     live = LiveConfig(config, log)
-    stream = DebugStream() if debug else None
+    stream = None
+    if debug:
+        from extauth_http.program.debug_stream import DebugStream
+
+        stream = DebugStream()
     watchdog = Watchdog(on_hangup=live.reload_in_thread)
 
     def warn(name: str, detail: str) -> None:

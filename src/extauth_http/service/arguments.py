@@ -17,6 +17,12 @@ MAX_WORKERS = 1024
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run one service for all pool members. Each pool member of ejabberd is then a relay "
+        '(extauth_program: "extauth-http relay"), which uses little memory. SIGTERM stops the '
+        "service after it has answered the packets that it has received. SIGHUP reloads the "
+        "configuration."
+    )
     parser.add_argument(
         "--socket",
         type=Path,
@@ -47,6 +53,10 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_relay_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run a pool member of ejabberd that passes packets to extauth-http serve. It reads packets "
+        "from standard input and writes replies to standard output. It has no configuration file."
+    )
     parser.add_argument(
         "--socket",
         default=DEFAULT_SOCKET,
