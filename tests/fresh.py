@@ -91,8 +91,11 @@ def copy_into(root: Path, file: Path) -> None:
 
 
 def prepare(root: Path) -> None:
-    """Clones the last commit into the root and gives it pip's configuration and ``localhost``."""
+    """Clones the last commit into the root and configures pip, ``localhost`` and apt there."""
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    # A mirror may be a copy of an earlier day, whose lists of packages have expired.
+    apt = 'Acquire::Check-Valid-Until "false";\n'
+    (root / "etc/apt/apt.conf.d/80expired").write_text(apt)
     for file in {*filter(Path.exists, PIP_CONFIGURATION), *filter(Path.is_file, pip_paths())}:
         copy_into(root, file)
     clone = ["git", "clone", "--quiet", str(PROJECT), str(root / CLONE)]
