@@ -85,6 +85,30 @@ def test_of_many_threads_one_wins_each_transition() -> None:
         assert compete([packet.finish] * 4).count(True) == 1
 
 
+class RacingDict(dict[PacketState, tuple[PacketState]]):
+    """Lets another thread move the packet just before the first ``setdefault``."""
+
+    def __init__(self, packet: PendingPacket) -> None:
+        super().__init__()
+        self.packet = packet
+        self.other_has_won: bool | None = None
+
+    def setdefault(self, source: PacketState, successor: tuple[PacketState]) -> tuple[PacketState]:
+        if self.other_has_won is None:
+            self.other_has_won = False
+            self.other_has_won = self.packet.claim(LATE) is not None
+        return super().setdefault(source, successor)
+
+
+def test_a_thread_that_is_overtaken_in_the_middle_of_a_transition_loses_it() -> None:
+    packet = packet_in(PacketState.RECEIVED)
+    race = packet._successors = RacingDict(packet)
+    assert not packet.start_deciding()
+    assert race.other_has_won
+    assert packet.state is PacketState.ANSWERING
+    assert packet.decision is LATE
+
+
 def test_a_resource_is_released_once_by_many_threads() -> None:
     class Counter:
         count = 0

@@ -182,7 +182,7 @@ class PendingPacket:
         """
         if self.claim(decision) is None and self.reply is None:
             self.decision = decision
-        return not self.finish() and (self.state is ANSWERING)
+        return self.state is ANSWERING
 
     def make_outcome(self) -> Outcome:
         """Raises IllegalTransitionError if the packet is not claimed."""
