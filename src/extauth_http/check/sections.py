@@ -21,6 +21,7 @@ from extauth_http.check.ejabberd_yml import (
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
+from extauth_http.check.lines import yaml_list
 from extauth_http.check.live_server import probe as live_server
 from extauth_http.check.login import Login
 from extauth_http.check.program import command_line, systemd_sandbox
@@ -89,8 +90,8 @@ class Checks:
     def _ejabberd_yml(self, yml: EjabberdYml) -> Iterator[Section]:
         if self.login and self.login.host not in yml.hosts:
             text = f"{self.login.host} is not a virtual host of this ejabberd: no login is possible"
-            hosts = [*yml.top["hosts"].words, self.login.host]
-            yield "The user", [broken("user-host", text, line=f"hosts: [{', '.join(hosts)}]")]
+            hosts = yaml_list("hosts", [*yml.top["hosts"].words, self.login.host])
+            yield "The user", [broken("user-host", text, line=hosts)]
         is_started = False
         for host in yml.hosts:
             found = [*authentication.findings(yml, host, self._suggested_program())]

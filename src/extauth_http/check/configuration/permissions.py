@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from extauth_http.check.account import Account
 from extauth_http.check.configuration.sections import sections_of
 from extauth_http.check.finding import Finding, broken, good, warning
+from extauth_http.check.lines import toml_text
 from extauth_http.config.settings import Settings
 
 
@@ -46,7 +47,7 @@ def _log_line(log: Path, account: Account, *, exists: bool) -> str:
     if closed is None:
         return f"install {owner} -m 640 /dev/null {shlex.quote(str(log))}"
     if account.can("-e", closed):
-        return f'file = "/var/log/ejabberd/{log.name}"'
+        return f"file = {toml_text(f'/var/log/ejabberd/{log.name}')}"
     return f"install -d {owner} -m 750 {shlex.quote(str(log.parent))}"
 
 
@@ -67,7 +68,8 @@ def _readable(file: Path, settings: Settings, account: Account) -> Iterator[Find
                 "config-folder",
                 f"{account.name} cannot enter {closed}, so it cannot read {each}. Move the file to "
                 "another folder and change its path in extauth_program or in the configuration",
-                line=f"install -g {account.group} -m 640 {name} /etc/ejabberd/{each.name}",
+                line=f"install -g {account.group} -m 640 {name} "
+                f"{shlex.quote(f'/etc/ejabberd/{each.name}')}",
             )
         else:
             yield broken(

@@ -1,12 +1,12 @@
 """Options of the whole file: obsolete names, options without effect, relative includes."""
 
-import json
 from collections.abc import Iterator
 
 from extauth_http.check.ejabberd_yml.host_options import location
 from extauth_http.check.ejabberd_yml.included_files import WORKING_DIRECTORY
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
 from extauth_http.check.finding import Finding, broken, warning
+from extauth_http.check.lines import yaml_list, yaml_quoted
 
 
 def findings(yml: EjabberdYml) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def findings(yml: EjabberdYml) -> Iterator[Finding]:
             "include-relative",
             "include_config_file contains a relative name: ejabberd looks in the directory in "
             f"which it starts, with ejabberdctl {WORKING_DIRECTORY}, and not beside ejabberd.yml",
-            line=f"include_config_file: {json.dumps(yml.with_absolute_paths(include))}",
+            line=yaml_quoted("include_config_file", yml.with_absolute_paths(include)),
             where=include.where,
         )
 
@@ -50,7 +50,7 @@ def _hidden_plain(yml: EjabberdYml) -> Iterator[Finding]:
             "plain-hidden",
             "auth_password_types_hidden_in_sasl1 hides PLAIN, the only mechanism that works with "
             "an external program: clients without SASL2 cannot log in",
-            line=f"auth_password_types_hidden_in_sasl1: [{', '.join(rest)}]",
+            line=yaml_list("auth_password_types_hidden_in_sasl1", rest),
             where=hidden.where,
         )
 

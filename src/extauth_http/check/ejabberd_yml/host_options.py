@@ -1,9 +1,8 @@
 """The options of a virtual host that concern the external program."""
 
-import json
-
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
 from extauth_http.check.finding import Correction, Position
+from extauth_http.check.lines import yaml_list, yaml_quoted
 
 
 def uses_external(yml: EjabberdYml, host: str) -> bool:
@@ -20,7 +19,7 @@ def extauth_program(yml: EjabberdYml, host: str) -> str | None:
 
 def extauth_program_yaml(command_line: str) -> str:
     """The line of YAML that sets ``extauth_program``."""
-    return f"extauth_program: {json.dumps(command_line)}"
+    return yaml_quoted("extauth_program", command_line)
 
 
 def pool_size(yml: EjabberdYml, host: str) -> tuple[int | None, Option | None]:
@@ -47,5 +46,5 @@ def replacement(part: Option, name: str, words: list[str]) -> Correction:
         host = part.place[1]
         detail = f"remove {name} from append_host_config for {host}"
         return {"where": part.value.where, "details": (detail,)}
-    line = f"{name}: [{', '.join(words)}]"
+    line = yaml_list(name, words)
     return {"where": part.value.where, "place": part.place, "line": line}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from extauth_http.check.ejabberd_yml.host_options import location, replacement
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
 from extauth_http.check.finding import Finding, broken, good, warning
+from extauth_http.check.lines import yaml_list
 
 
 def findings(yml: EjabberdYml, host: str) -> Iterator[Finding]:
@@ -36,7 +37,7 @@ def _oauth(parts: list[Option], host: str) -> Finding:
         "oauth",
         "clients can log in with ejabberd's own OAuth tokens (SASL X-OAUTH2) without a request to "
         "the program. Keep this only if you issue such tokens",
-        line=f"disable_sasl_mechanisms: [{', '.join([*disabled, 'X-OAUTH2'])}]",
+        line=yaml_list("disable_sasl_mechanisms", [*disabled, "X-OAUTH2"]),
         host=host,
         **location(last),
     )

@@ -7,6 +7,7 @@ from statistics import median
 
 from extauth_http.check.configuration.file import MINIMAL_CONFIG
 from extauth_http.check.finding import Finding, Level, broken, good, warning
+from extauth_http.check.lines import toml_text
 from extauth_http.check.login import Login
 from extauth_http.check.service import reachability
 from extauth_http.check.service.trace import TracedRequest, TracingPool, describe_answer
@@ -63,7 +64,7 @@ def _origins(settings: Settings) -> Iterator[tuple[Origin, BackendSettings, str]
 
 
 def _tables(settings: Settings) -> Iterator[tuple[str, BackendSettings]]:
-    names = {f"hosts.{host}.backend": f'hosts."{host}".backend' for host in settings.hosts}
+    names = {f"hosts.{host}.backend": f"hosts.{toml_text(host)}.backend" for host in settings.hosts}
     for place, backend in settings.backends().items():
         yield from _with_nested_tables(names.get(place, place), backend)
 
@@ -125,7 +126,7 @@ def _unknown_user(probe: _Probe, host: str) -> Iterator[Finding]:
         yield broken(
             "backend-none",
             f"no backend is configured for {host}: all logins there fail",
-            line=MINIMAL_CONFIG.replace("[backend]", f'[hosts."{host}".backend]'),
+            line=MINIMAL_CONFIG.replace("[backend]", f"[hosts.{toml_text(host)}.backend]"),
             host=host,
         )
         return
