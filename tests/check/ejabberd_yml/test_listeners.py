@@ -24,6 +24,9 @@ LISTENERS: list[tuple[dict[str, object], set[str]]] = [
     (C2S | {"tls": True}, set()),
     (C2S | {"ip": "127.0.0.1"}, set()),
     (C2S | {"ip": "::1"}, set()),
+    (C2S | {"ip": "::FFFF:127.0.0.1"}, set()),
+    (C2S | {"ip": "::ffff:7f00:2"}, set()),
+    (C2S | {"ip": "::ffff:192.0.2.1"}, {"listener-plain"}),
     (C2S | {"port": "unix:/run/ejabberd.sock"}, set()),
     (C2S | {"tls": True, "tls_verify": True}, {"client-certificates"}),
     (C2S | {"starttls_required": True, "tls_verify": "y"}, {"client-certificates"}),
@@ -75,3 +78,17 @@ def test_client_certificates_are_harmless_if_every_host_disables_external(
 ) -> None:
     listener = C2S | {"tls": True, "tls_verify": True}
     assert ("client-certificates" not in found(tmp_path, listen=[listener], **options)) == closed
+
+
+LOCAL = ["127.0.0.1", "127.1.2.3", "::1", "::FFFF:127.0.0.1", "::ffff:7f00:1"]
+REMOTE = ["0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "::ffff:0.0.0.0"]
+
+
+@pytest.mark.parametrize("listener", [C2S, MQTT, HTTP | {"request_handlers": {"/ws": "mod_bosh"}}])
+def test_a_loopback_address_is_one_in_every_notation(
+    tmp_path: Path, listener: dict[str, object]
+) -> None:
+    for ip in LOCAL:
+        assert found(tmp_path, listen=[listener | {"ip": ip}]).keys() == {"listeners"}
+    for ip in REMOTE:
+        assert "listeners" not in found(tmp_path, listen=[listener | {"ip": ip}])

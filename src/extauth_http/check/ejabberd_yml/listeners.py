@@ -1,7 +1,7 @@
 """Listeners that accept logins: passwords without TLS, and client certificates."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import Value
@@ -106,6 +106,9 @@ def _is_local(listener: Value) -> bool:
     if str(_plain(listener, "port")).startswith("unix:"):
         return True
     try:
-        return ip_address(str(_plain(listener, "ip") or "::")).is_loopback
+        address = ip_address(str(_plain(listener, "ip") or "::"))
     except ValueError:
         return False
+    # Python before 3.13 does not look inside of ::ffff:127.0.0.1.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
