@@ -1,6 +1,8 @@
 """The way to a service: its name and its addresses."""
 
 import socket
+import threading
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,28 @@ def test_one_of_two_addresses_that_drops_packets_is_a_warning(
         found = list(reachability.findings(endpoint.origin, settings, "backend", 1.0))
     assert bad(found) == {"backend-address"}
     assert "192.0.2.1: timeout" in one(found, "backend-address").found
+
+
+def test_a_silent_name_server_does_not_block_the_check_longer_than_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_over = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def silent(host: str, *arguments: Any, **more: Any) -> Any:
+        if host != "silent.example":
+            return look_up(host, *arguments, **more)
+        if more.get("flags") == socket.AI_NUMERICHOST:
+            raise socket.gaierror
+        is_over.wait(60)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    found = found_of("http://silent.example/x", ALICE, deadline=0.2)
+    assert not is_over.is_set()
+    is_over.set()
+    assert ids(found) == {"backend-name"}
+    assert "did not resolve within the deadline, 0.2 s" in found[0].found
 
 
 def test_a_service_that_connects_is_good() -> None:

@@ -2,15 +2,19 @@
 
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.service.certificate import certificate_finding
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Origin
+from extauth_http.http.name_lookup import look_up
 
 TIMED_OUT = "timeout"
+
+MIN_TIMEOUT = 0.001
+"""Seconds of a step for which no time is left. Zero would make the socket non-blocking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +30,22 @@ class Connected:
 def findings(
     origin: Origin, backend: BackendSettings, table: str, seconds: float
 ) -> Iterator[Finding]:
-    """``table`` is the backend's table in the configuration. The addresses share ``seconds``, as
-    in a login."""
+    """``table`` is the backend's table in the configuration. All steps together take ``seconds``
+    at most, as in a login."""
     if backend.trust_env:
         return  # a proxy from the environment may be in use
     host, port = origin.host.decode(), origin.port
     url = f"{origin.scheme.decode()}://{f'[{host}]' if ':' in host else host}:{port}"
+    due = time.monotonic() + seconds
     try:
-        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        resolved = look_up(host, port, seconds)
+    except TimeoutError:
+        yield broken(
+            "backend-name",
+            f"the name {host} did not resolve within the deadline, {seconds:g} s. Check the name "
+            "servers in /etc/resolv.conf",
+        )
+        return
     except (OSError, UnicodeError):
         yield broken(
             "backend-name",
@@ -42,7 +54,7 @@ def findings(
         )
         return
     addresses = dict.fromkeys(str(each[4][0]) for each in resolved)
-    connected = _connect(addresses, port, seconds / len(resolved))
+    connected = _connect(list(addresses), port, due)
     errors = "; ".join(f"{address}: {error}" for address, error in connected.errors.items())
     if connected.connection is None:
         yield broken(
@@ -62,16 +74,18 @@ def findings(
                 "time",
             )
         if origin.scheme == b"https":
-            connection.settimeout(seconds)
+            connection.settimeout(_time_left(due))
             yield certificate_finding(connection, host, url, backend, table)
 
 
-def _connect(addresses: Iterable[str], port: int, timeout: float) -> Connected:
-    """Connects to each address and keeps the first connection."""
+def _connect(addresses: Sequence[str], port: int, due: float) -> Connected:
+    """Connects to each address and keeps the first connection. The addresses share the time until
+    ``due``, a time of ``time.monotonic()``."""
     first: socket.socket | None = None
     seconds = 0.0
     errors: dict[str, str] = {}
-    for address in addresses:
+    for number, address in enumerate(addresses):
+        timeout = _time_left(due) / (len(addresses) - number)
         started = time.monotonic()
         try:
             connection = socket.create_connection((address, port), timeout=timeout)
@@ -83,3 +97,7 @@ def _connect(addresses: Iterable[str], port: int, timeout: float) -> Connected:
         else:
             connection.close()
     return Connected(first, seconds, errors)
+
+
+def _time_left(due: float) -> float:
+    return max(MIN_TIMEOUT, due - time.monotonic())
