@@ -5,12 +5,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from extauth_http.config.tls import Tls
 from extauth_http.http.connection import Connection, NoResponseError
 from extauth_http.protocol.verdict import UndecidedError
+from tests.integration.certificates import certificates
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -104,26 +108,56 @@ class RecordingSocket:
         return getattr(self._wrapped, name)
 
 
-def test_each_segment_of_a_response_is_acknowledged_at_once() -> None:
-    """The option is set again after each send and each read: Linux resets it."""
-    head, body = HEAD + b"Content-Length: 4\r\n\r\n", b"true"
+def calls_of(connection: Connection, other_end: socket.socket, *segments: bytes) -> list[str]:
+    """The calls of two requests whose responses arrive in these segments, one per read."""
     calls: list[str] = []
-    with accepted() as (connection, other_end):
-        wrapped = cast(socket.socket, connection._socket)
-        connection._socket = cast(socket.socket, RecordingSocket(wrapped, calls))
+    wrapped = cast(socket.socket, connection._socket)
+    connection._socket = cast(socket.socket, RecordingSocket(wrapped, calls))
 
-        def serve() -> None:
-            for number in range(1, 3):
-                other_end.recv(65536)
-                other_end.sendall(head)
-                while calls.count(f"recv {len(head)}") < number:
-                    time.sleep(0.001)
-                other_end.sendall(body)
-
-        service = threading.Thread(target=serve)
-        service.start()
+    def serve() -> None:
+        reads = 0
         for _ in range(2):
-            assert connection.send(REQUEST).body() == body
-        service.join()
-    once = ["send", "quickack", f"recv {len(head)}", "quickack", f"recv {len(body)}"]
-    assert calls == [*once, *once]
+            other_end.recv(65536)
+            for segment in segments:
+                other_end.sendall(segment)
+                reads += 1
+                while sum(call.startswith("recv") for call in calls) < reads:
+                    time.sleep(0.001)
+
+    service = threading.Thread(target=serve)
+    service.start()
+    for _ in range(2):
+        assert connection.send(REQUEST).body() == b"true"
+    service.join()
+    return calls
+
+
+SEGMENTS = (HEAD + b"Content-Length: 4\r\n\r\n", b"tr", b"ue")
+READS = [f"recv {len(segment)}" for segment in SEGMENTS]
+
+
+def test_a_segment_that_does_not_complete_a_response_is_acknowledged_at_once() -> None:
+    """The option is set each time: Linux resets it."""
+    once = ["send", READS[0], "quickack", READS[1], "quickack", READS[2]]
+    with accepted() as (connection, other_end):
+        assert calls_of(connection, other_end, *SEGMENTS) == [*once, *once]
+
+
+def test_a_response_in_one_segment_costs_no_acknowledgement() -> None:
+    response = b"".join(SEGMENTS)
+    once = ["send", f"recv {len(response)}"]
+    with accepted() as (connection, other_end):
+        assert calls_of(connection, other_end, response) == [*once, *once]
+
+
+def test_with_tls_the_segments_of_the_first_record_are_acknowledged_at_once_too(
+    tmp_path: Path,
+) -> None:
+    made = certificates(tmp_path)
+    once = ["send", "quickack", READS[0], "quickack", READS[1], "quickack", READS[2]]
+    with accepted() as (connection, other_end):
+        with ThreadPoolExecutor() as pool:
+            accepting = pool.submit(made.good.wrap_socket, other_end, server_side=True)
+            connection.start_tls(Tls(ca_file=made.ca_file).context(), "localhost")
+        with accepting.result() as encrypted:
+            assert calls_of(connection, encrypted, *SEGMENTS) == [*once, *once]

@@ -128,9 +128,9 @@ def test_the_timeout_covers_sending(with_tls: bool, tmp_path: Path) -> None:
         reader = threading.Thread(target=read_slowly)
         reader.start()
         url = f"{'https' if with_tls else 'http'}://localhost:{port}/"
-        with client(timeout=SECONDS, tls=Tls(ca_file=made.ca_file)) as slow:
+        with client(timeout=5 * SECONDS, tls=Tls(ca_file=made.ca_file)) as slow:
             with pytest.raises(httpx.WriteTimeout) as caught:
-                slow.post(url, content=b"x" * (64 << 20))
+                slow.post(url, content=b"x" * (16 << 20))
             failure = failure_of(caught.value)
             assert failure is not None
             assert (failure.reason, failure.step) == ("deadline", Step.SEND)

@@ -25,8 +25,7 @@ def secret_of(live: LiveConfig) -> str:
     deciding = live.current()
     assert isinstance(deciding, Decider)
     assert deciding._default is not None
-    ((_, value),) = deciding._default.http.service_headers
-    return value.decode()
+    return dict(deciding._default.http.headers_with_auth)[b"Authorization"].decode()
 
 
 def test_a_secret_that_is_rewritten_while_it_is_read_is_read_again(

@@ -98,8 +98,9 @@ class HttpClient:
             lines.append((b"Content-Type", content_type))
         if body or method not in WITHOUT_BODY:
             lines.append((b"Content-Length", str(len(body)).encode()))
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        lines += [(name.encode(), value.encode()) for name, value in pairs]
+        if headers:
+            pairs = headers.items() if isinstance(headers, Mapping) else headers
+            lines += [(name.encode(), value.encode()) for name, value in pairs]
         return self._send(Request(method.encode(), endpoint, lines, body), self.due)
 
     def client(self, *, service_auth: bool = True) -> "httpx.Client":
@@ -132,8 +133,8 @@ class HttpClient:
         return response
 
     def _headers(self, service_auth: bool) -> RawHeaders:
-        own = (*HEADERS, (b"X-Request-ID", self.request_id.encode()))
-        return (*own, *self._factory.service_headers) if service_auth else own
+        known = self._factory.headers_with_auth if service_auth else HEADERS
+        return (*known, (b"X-Request-ID", self.request_id.encode()))
 
 
 class HttpClientFactory:
@@ -147,9 +148,8 @@ class HttpClientFactory:
         Raises ValueError if a certificate or key file cannot be used.
         """
         self.sender: RequestSender = pool(settings)
-        self.service_headers: RawHeaders = (
-            settings.service_auth.headers() if settings.service_auth else ()
-        )
+        service_auth = settings.service_auth.headers() if settings.service_auth else ()
+        self.headers_with_auth: RawHeaders = (*HEADERS, *service_auth)
         self.nested = {
             key: HttpClientFactory(value, pool)
             for key, value in settings

@@ -83,8 +83,10 @@ class ConnectionPool:
         connection = self._take_idle(origin) if may_repeat else None
         if connection is not None:
             connection.due = due
-            with contextlib.suppress(NoResponseError):
+            try:
                 return self._send(connection, origin, data, head_only)
+            except NoResponseError:
+                pass
         try:
             connection = self._open(origin, proxy, due)
             return self._send(connection, origin, data, head_only)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from extauth_http.config.endpoint import Endpoint
@@ -33,9 +34,15 @@ def encode_body(json_value: object, form: Mapping[str, str] | None) -> tuple[byt
     return b"", b""
 
 
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS = bytes({*range(0x20), 0x7F} - {ord("\t")})
 _TARGET = re.compile(rb"[\x21-\x7e]+")
-_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@lru_cache
+def _is_token(name: bytes) -> bool:
+    """Whether this can be a method or the name of a header: few values, none of them secret."""
+    return _TOKEN.fullmatch(name) is not None
 
 
 def serialize_request(method: bytes, target: bytes, headers: RawHeaders, body: bytes) -> bytes:
@@ -44,14 +51,19 @@ def serialize_request(method: bytes, target: bytes, headers: RawHeaders, body: b
     Raises RequestFailedError (``bad_request``) for a value that would end its line early: the rest
     of it would be read as another header or request.
     """
-    if not (_TOKEN.fullmatch(method) and _TARGET.fullmatch(target)):
-        detail = "the method or path cannot be written as HTTP/1.1"
-        raise RequestFailedError("bad_request", detail, Step.PREPARE)
     parts = [method, b" ", target, b" HTTP/1.1\r\n"]
     for name, value in headers:
-        if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
-            detail = "a header cannot be written as HTTP/1.1"
-            raise RequestFailedError("bad_request", detail, Step.PREPARE)
         parts += (name, b": ", value, b"\r\n")
-    parts += (b"\r\n", body)
-    return b"".join(parts)
+    parts.append(b"\r\n")
+    head = b"".join(parts)
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    is_valid = (
+        controls == 2 * (len(headers) + 2)  # CR and LF at the end of each line, and no other.
+        and _TARGET.fullmatch(target)
+        and _is_token(method)
+        and all(_is_token(name) for name, _ in headers)
+    )
+    if not is_valid:
+        detail = "the method, the path or a header cannot be written as HTTP/1.1"
+        raise RequestFailedError("bad_request", detail, Step.PREPARE)
+    return head + body
