@@ -1,4 +1,4 @@
-"""Certificates for tests: a good one, and each of the bad ones."""
+"""TLS contexts with a valid certificate and with each kind of invalid one."""
 
 import ssl
 from dataclasses import dataclass
@@ -14,8 +14,10 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Certificates:
-    """``ca_file`` is the authority that signed all but ``self_signed`` and ``unknown``; clients get
-    theirs from the same one."""
+    """Server contexts. ``ca_file`` is the authority of all but ``self_signed`` and ``unknown``.
+
+    It also signs client certificates.
+    """
 
     ca_file: Path
     client_file: Path
@@ -28,7 +30,7 @@ class Certificates:
 
 
 def certificates(folder: Path) -> Certificates:
-    """Makes them in a folder."""
+    """Creates the certificates in a folder."""
     authority, stranger = trustme.CA(), trustme.CA()
     ca_file, client_file = folder / "ca.pem", folder / "client.pem"
     authority.cert_pem.write_to_path(str(ca_file))
@@ -51,7 +53,7 @@ def certificates(folder: Path) -> Certificates:
 
 
 def _self_signed(folder: Path) -> ssl.SSLContext:
-    """Signed by nobody but itself, as trustme makes none."""
+    """A self-signed certificate. trustme cannot create one."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -1,9 +1,9 @@
-"""Backends that an installed package offers, for tests: made on the spot in a folder."""
+"""Backends of an installed package, created in a folder for a test."""
 
 from pathlib import Path
 
 SOURCE = '''
-import logging, os, subprocess, sys, threading, time
+import importlib, logging, os, subprocess, sys, threading, time
 from extauth_http import Answer, Backend, BackendSettings, Command, HttpClient
 from extauth_http import UndecidedError, Verdict
 
@@ -16,24 +16,39 @@ class Quoting:
         raise ValueError(self.text)
 
 
+def fail_once(method):
+    """Makes a method of this program raise a MemoryError in its next call."""
+    module, owner, name = method.rsplit(".", 2)
+    owner = getattr(importlib.import_module(module), owner)
+    real = getattr(owner, name)
+
+    def failing(*arguments):
+        setattr(owner, name, real)
+        raise MemoryError
+
+    setattr(owner, name, failing)
+
+
 class NoisySettings(BackendSettings):
     does: str
     file: str = ""
 
 
 class Noisy(Backend):
-    """Says yes to the password ``right`` and does something else beside it."""
+    """Allows the password ``right``, and does something else that the settings name."""
 
     Settings = NoisySettings
 
     def __init__(self, settings):
         self.does = settings.does
         self.file = settings.file
+        if self.does == "fail once":
+            fail_once(self.file)
 
     def close(self):
         if self.does == "hang at close":
             time.sleep(3600)
-        if self.file:
+        if self.file and self.does != "fail once":
             open(self.file, "w").close()
         if self.does == "raise at close":
             raise ValueError
@@ -113,7 +128,7 @@ BROKEN = 'print("noise")\nraise RuntimeError("broken")\n'
 
 
 def plugins(folder: Path) -> dict[str, str]:
-    """An environment in which the kinds ``noisy`` and ``broken`` are installed."""
+    """Returns an environment in which the kinds ``noisy`` and ``broken`` are installed."""
     place = folder / "plugins"
     metadata = place / "noisy-1.0.dist-info"
     metadata.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The real program in a process of its own, spoken to as ejabberd does."""
+"""The real program in a process of its own, with pipes as ejabberd creates them."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from tests.credentials import NEW_PASSWORD, PASSWORD
 EXECUTABLE = Path(sys.executable).parent / "extauth-http"
 ALLOW, DENY, UNDECIDED = b"\x00\x02\x00\x01", b"\x00\x02\x00\x00", b"\x00\x02\x00\x02"
 SECONDS = 20
-"""How long a test waits for what it expects before it calls it missing."""
+"""How long a test waits for an event before it fails."""
 
 
 def auth(password: str = PASSWORD, user: str = "alice", host: str = "example.org") -> bytes:
@@ -35,7 +35,7 @@ def isuser(user: str = "alice", host: str = "example.org") -> bytes:
 
 
 class Program:
-    """``extauth-http`` with a configuration; runs until the ``with`` ends.
+    """``extauth-http`` with a configuration, until the end of the ``with``.
 
     Its output is a pipe in packet mode (``pipe2`` with ``O_DIRECT``), so that what one read gets
     is what one write put there.
@@ -67,12 +67,12 @@ class Program:
                 stderr=error_output if stderr is None else stderr,
                 env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **(environment or {})},
                 cwd="/",
-                start_new_session=True,  # so that what it leaves behind can be found
+                start_new_session=True,  # so that left-over processes can be found
             )
         os.close(write_end)
 
     def write_config(self, config: str) -> None:
-        """A configuration with this in it; the log goes to ``log_file``."""
+        """Writes a configuration with this text and, if it has no ``[log]``, the log file."""
         log = f'[log]\nlevel = "debug"\nfile = "{self.log_file}"\n'
         draft = self.config.with_suffix(".new")
         draft.write_text(config + log if "[log]" not in config else config)
@@ -98,7 +98,7 @@ class Program:
         self.process.stdin.flush()
 
     def read(self, seconds: float = SECONDS) -> bytes:
-        """What one write of the program put out; empty at the end of output."""
+        """Reads what the program wrote in one write. Returns nothing at end of output."""
         ready, _, _ = select.select([self.answers], [], [], seconds)
         assert ready, f"no answer in {seconds} s; stderr: {self.stderr()[-2000:]}"
         return os.read(self.answers, 65536)
@@ -112,7 +112,7 @@ class Program:
         self.process.stdin.close()
 
     def wait(self) -> int:
-        """The exit code."""
+        """Waits for the end and returns the exit code."""
         return self.process.wait(SECONDS)
 
     def signal(self, number: signal.Signals) -> None:
@@ -128,8 +128,7 @@ class Program:
         return [json.loads(line) for line in self.log_file.read_text().splitlines()]
 
     def logged(self, event: str = "answer", count: int = 1) -> list[dict[str, Any]]:
-        """The events of this name, as soon as there are so many: an answer goes out before it is
-        logged."""
+        """Waits for so many events of this name, because a reply goes out before its log event."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             found = [line for line in self.log() if line["event"] == event]
@@ -143,5 +142,5 @@ class Program:
 
 
 def rest(url: str, more: str = "", top: str = "") -> str:
-    """A configuration with a ``rest`` backend; ``more`` stands in its table."""
+    """A configuration with a ``rest`` backend. ``more`` is text in its table, ``top`` before it."""
     return f'{top}\n[backend]\nkind = "rest"\nurl = "{url}"\n{more}\n'

@@ -1,4 +1,4 @@
-"""A service that does to a connection exactly what a test says: real sockets, any bytes."""
+"""An HTTP service that sends the bytes that a test chooses, over real sockets."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Request:
-    """What came in. ``connection`` counts the connections, from 0."""
+    """A request. ``connection`` is the number of its connection, from 0."""
 
     method: str
     target: str
@@ -26,18 +26,18 @@ class Request:
 
 
 Behaviour = Callable[[Request, socket.socket], None]
-"""Answers a request on its connection, or does whatever else to it."""
+"""Answers a request on its connection, or does anything else with the connection."""
 
 
 def http(status: int, body: bytes | str = b"", *headers: str) -> bytes:
-    """The bytes of an answer."""
+    """The bytes of a response."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(content)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + content
 
 
 def answering(*answers: bytes) -> Behaviour:
-    """Answers the requests with these, one after the other; the last one goes on."""
+    """Sends these responses one after the other, and repeats the last one."""
     left = list(answers)
 
     def behave(_: Request, connection: socket.socket) -> None:
@@ -46,12 +46,30 @@ def answering(*answers: bytes) -> Behaviour:
     return behave
 
 
+def sending(data: bytes, *, then_close: bool = True) -> Behaviour:
+    """Sends these bytes and closes the connection."""
+
+    def behave(_: Request, connection: socket.socket) -> None:
+        connection.sendall(data)
+        if then_close:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    return behave
+
+
+def silent(_: Request, __: socket.socket) -> None:
+    """Never answers."""
+
+
+RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+"""The value of ``SO_LINGER`` with which a closed connection is reset."""
+
 YES = http(200, "true")
 NO = http(200, "false")
 
 
 class Service:
-    """Runs until the ``with`` ends. ``requests`` is what came in so far."""
+    """A service until the end of the ``with``. ``requests`` are those received so far."""
 
     def __init__(
         self, behave: Behaviour | None = None, tls: ssl.SSLContext | None = None, port: int = 0
@@ -75,7 +93,7 @@ class Service:
         self.drop_connections()
 
     def drop_connections(self) -> None:
-        """Closes all connections, as a service does that restarts or is tired of idle ones."""
+        """Closes all connections, as a service does when it restarts."""
         for connection in self.connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

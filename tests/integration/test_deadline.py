@@ -1,4 +1,4 @@
-"""The answer is out when its time is up, whatever hangs; and the next one does not wait for it."""
+"""Each reply is out at the deadline, and a packet that hangs does not delay the next one."""
 
 import contextlib
 import os
@@ -15,19 +15,19 @@ import pytest
 from tests.integration.certificates import certificates
 from tests.integration.plugins import plugins
 from tests.integration.program import ALLOW, UNDECIDED, Program, auth, isuser, rest, setpass
-from tests.integration.service import YES, Behaviour, Request, Service, answering
+from tests.integration.service import YES, Behaviour, Request, Service, answering, silent
 
 DEADLINE = 0.6
 TOP = f"deadline = {DEADLINE}"
 LATE = 0.1
-"""What may come on top of the deadline."""
+"""Tolerance after the deadline, in seconds."""
 
 NOISE = 0.8
-"""What a busy machine may add; whatever hangs here hangs for many seconds."""
+"""Tolerance for a busy machine, in seconds. The calls that hang take much longer."""
 
 
 def dripping(data: bytes) -> Behaviour:
-    """Sends a byte every tenth of a second."""
+    """Sends one byte every 0.1 s."""
 
     def behave(_: Request, connection: socket.socket) -> None:
         for byte in data:
@@ -37,13 +37,9 @@ def dripping(data: bytes) -> Behaviour:
     return behave
 
 
-def silent(_: Request, __: socket.socket) -> None:
-    """Never answers."""
-
-
-def deciding_in_time(program: Program, hanging: bytes) -> None:
-    """Asks what hangs."""
-    program.logged("config_loaded")  # what a start takes is not the deadline's
+def assert_reply_at_deadline(program: Program, hanging: bytes) -> None:
+    """Sends a packet whose backend call hangs."""
+    program.logged("config_loaded")  # the start is not part of the deadline
     before = time.monotonic()
     assert program.ask(hanging) == UNDECIDED
     took = time.monotonic() - before
@@ -62,18 +58,18 @@ def deciding_in_time(program: Program, hanging: bytes) -> None:
     ],
     ids=["silence", "headers", "body", "chunks", "1xx"],
 )
-def test_a_service_that_hangs_or_drips_costs_one_deadline(
+def test_a_service_that_hangs_or_drips_takes_one_deadline(
     tmp_path: Path, behave: Behaviour
 ) -> None:
     with Service(behave) as service, Program(tmp_path, rest(service.url, top=TOP)) as program:
-        deciding_in_time(program, auth())
+        assert_reply_at_deadline(program, auth())
         service.behave = answering(YES)
         before = time.monotonic()
         assert program.ask(isuser()) == ALLOW
         assert time.monotonic() - before < DEADLINE
 
 
-def test_a_connect_into_the_void_costs_one_deadline(tmp_path: Path) -> None:
+def test_a_connect_without_an_answer_takes_one_deadline(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = [socket.socket() for _ in range(4)]
@@ -82,25 +78,25 @@ def test_a_connect_into_the_void_costs_one_deadline(tmp_path: Path) -> None:
             with contextlib.suppress(BlockingIOError):
                 each.connect(("127.0.0.1", port))
         with Program(tmp_path, rest(f"http://127.0.0.1:{port}", top=TOP)) as program:
-            deciding_in_time(program, auth())
+            assert_reply_at_deadline(program, auth())
             assert "connecting" in program.logged()[0]["detail"]
         for each in waiting:
             each.close()
 
 
-def test_a_tls_handshake_that_stalls_costs_one_deadline(tmp_path: Path) -> None:
+def test_a_tls_handshake_that_stalls_takes_one_deadline(tmp_path: Path) -> None:
     ca_file = certificates(tmp_path).ca_file
     tls = f'[backend.tls]\nca_file = "{ca_file}"'
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"https://localhost:{mute.getsockname()[1]}/"
         with Program(tmp_path, rest(url, tls, top=TOP)) as program:
-            deciding_in_time(program, auth())
+            assert_reply_at_deadline(program, auth())
             assert "TLS" in program.logged()[0]["detail"]
 
 
 @contextlib.contextmanager
 def mute_name_server() -> Iterator[int]:
-    """A name server on loopback that takes questions and never answers."""
+    """A name server on loopback that never answers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.53", 53))
         yield server.fileno()
@@ -110,7 +106,7 @@ def mute_name_server() -> Iterator[int]:
     os.geteuid() != 0 or not shutil.which("unshare"),
     reason="only root can give a process a resolv.conf of its own",
 )
-def test_a_name_server_that_does_not_answer_costs_one_deadline(tmp_path: Path) -> None:
+def test_a_name_server_that_does_not_answer_takes_one_deadline(tmp_path: Path) -> None:
     resolver = tmp_path / "resolv.conf"
     resolver.write_text("nameserver 127.0.0.53\noptions timeout:10 attempts:1\n")
     script = f'mount --bind {resolver} /etc/resolv.conf && exec "$@"'
@@ -123,7 +119,7 @@ def test_a_name_server_that_does_not_answer_costs_one_deadline(tmp_path: Path) -
         mute_name_server(),
         Program(tmp_path, config, wrapper=wrapper) as program,
     ):
-        deciding_in_time(program, auth())
+        assert_reply_at_deadline(program, auth())
         program.write_config(rest(service.url.replace("localhost", "127.0.0.1"), top=TOP))
         before = time.monotonic()
         assert program.ask(isuser()) == ALLOW
@@ -131,7 +127,7 @@ def test_a_name_server_that_does_not_answer_costs_one_deadline(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("does", ["loop", "sleep", "stubborn"])
-def test_a_backend_that_never_comes_back_costs_one_deadline(tmp_path: Path, does: str) -> None:
+def test_a_backend_call_that_never_returns_takes_one_deadline(tmp_path: Path, does: str) -> None:
     config = f'{TOP}\n[backend]\nkind = "noisy"\ndoes = "{does}"\n'
     with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
         assert program.ask(auth("right")) == ALLOW
@@ -143,8 +139,8 @@ def test_a_backend_that_never_comes_back_costs_one_deadline(tmp_path: Path, does
         assert program.reasons(7)[1::2] == ["deadline"] * 3
 
 
-def test_a_write_that_was_given_up_is_not_sent_later(tmp_path: Path) -> None:
-    """It was answered: what the service hears of it after that, nobody would know."""
+def test_a_write_that_is_late_is_not_sent_after_the_reply(tmp_path: Path) -> None:
+    """Its reply is out already, so its result could not be reported."""
     known = certificates(tmp_path)
     tls = f'[backend.tls]\nca_file = "{known.ca_file}"'
     with socket.create_server(("127.0.0.1", 0)) as late:
@@ -161,7 +157,7 @@ def test_a_write_that_was_given_up_is_not_sent_later(tmp_path: Path) -> None:
             late.accept()
 
 
-def test_threads_that_hang_for_good_are_bounded(tmp_path: Path) -> None:
+def test_the_number_of_threads_that_hang_is_bounded(tmp_path: Path) -> None:
     config = '[backend]\nkind = "noisy"\ndoes = "sleep"\n'
     with Program(tmp_path, f"deadline = 0.1\n{config}", environment=plugins(tmp_path)) as program:
         answers = [program.ask(auth("wrong")) for _ in range(18)]
@@ -171,7 +167,7 @@ def test_threads_that_hang_for_good_are_bounded(tmp_path: Path) -> None:
         assert len(list(tasks.iterdir())) <= 16 + 3
 
 
-def test_a_thread_that_loops_is_ended(tmp_path: Path) -> None:
+def test_a_thread_that_loops_is_interrupted(tmp_path: Path) -> None:
     config = f'{TOP}\n[backend]\nkind = "noisy"\ndoes = "loop"\n'
     with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
         assert program.ask(auth("wrong")) == UNDECIDED
@@ -182,7 +178,7 @@ def test_a_thread_that_loops_is_ended(tmp_path: Path) -> None:
         assert len(list(tasks.iterdir())) == 2
 
 
-def test_many_packets_behind_one_that_hangs_are_answered_in_order(tmp_path: Path) -> None:
+def test_packets_behind_one_that_hangs_are_answered_in_order(tmp_path: Path) -> None:
     config = f'{TOP}\n[backend]\nkind = "noisy"\ndoes = "sleep"\n'
     with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
         passwords = ["right", "wrong", "right", "wrong", "right"]
@@ -191,9 +187,9 @@ def test_many_packets_behind_one_that_hangs_are_answered_in_order(tmp_path: Path
     assert answers == [ALLOW, UNDECIDED, ALLOW, UNDECIDED, ALLOW]
 
 
-def test_a_shorter_deadline_counts_from_the_next_packet(tmp_path: Path) -> None:
+def test_a_shorter_deadline_applies_to_the_next_packet(tmp_path: Path) -> None:
     first = "deadline = 20"
     with Service(silent) as service, Program(tmp_path, rest(service.url, top=first)) as program:
         program.logged("config_loaded")
         program.write_config(rest(service.url, top=TOP))
-        deciding_in_time(program, auth())
+        assert_reply_at_deadline(program, auth())

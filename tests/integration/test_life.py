@@ -1,4 +1,4 @@
-"""It stays when everything is broken, and it goes when it is told."""
+"""The program stays with any configuration, and ends at once when it has to."""
 
 import contextlib
 import os
@@ -19,22 +19,18 @@ from tests.integration.program import (
     rest,
     setpass,
 )
-from tests.integration.service import Request, Service, answering, http
+from tests.integration.service import Service, answering, http, silent
 
 
-def silent(_: Request, __: object) -> None:
-    """Never answers."""
-
-
-def healed(program: Program) -> None:
-    """The answer becomes a yes by itself."""
+def assert_recovers(program: Program) -> None:
+    """Sends logins until one is allowed."""
     end = time.monotonic() + 20
     while program.ask(auth()) != ALLOW:
         assert time.monotonic() < end, program.log()
         time.sleep(0.05)
 
 
-def test_a_configuration_that_is_missing_at_the_start_is_taken_when_it_comes(
+def test_a_configuration_that_is_created_after_the_start_is_used(
     tmp_path: Path,
 ) -> None:
     away = ("sh", "-c", f'rm {tmp_path}/extauth-http.toml; exec "$@"', "sh")
@@ -57,7 +53,7 @@ BROKEN: dict[str, str] = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_configuration_is_undecided_until_it_is_mended(tmp_path: Path, fault: str) -> None:
+def test_logins_are_undecided_until_the_configuration_is_fixed(tmp_path: Path, fault: str) -> None:
     with Service() as service:
         text = BROKEN[fault].replace("{url}", service.url)
         broken = text.replace("{secret}", str(tmp_path / "absent"))
@@ -76,7 +72,7 @@ def test_a_broken_configuration_is_undecided_until_it_is_mended(tmp_path: Path, 
     assert "hunter2" not in said
 
 
-def test_a_secret_that_comes_later_heals_without_a_touch_of_the_configuration(
+def test_a_secret_file_that_is_created_later_is_used(
     tmp_path: Path,
 ) -> None:
     token = tmp_path / "token"
@@ -84,7 +80,7 @@ def test_a_secret_that_comes_later_heals_without_a_touch_of_the_configuration(
     with Service() as service, Program(tmp_path, rest(service.url, more)) as program:
         assert program.ask(auth()) == UNDECIDED
         token.write_text("s3cret\n")
-        healed(program)
+        assert_recovers(program)
         assert service.requests[-1].headers["authorization"] == "Bearer s3cret"
         token.write_text("n3xt\n")
         assert program.ask(auth()) == ALLOW
@@ -95,7 +91,7 @@ def test_a_secret_that_comes_later_heals_without_a_touch_of_the_configuration(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_configuration_that_may_not_be_read_is_taken_when_it_may(tmp_path: Path) -> None:
+def test_a_configuration_that_becomes_readable_is_used(tmp_path: Path) -> None:
     config = tmp_path / "extauth-http.toml"
     script = (
         f"chown 65534 {config} && chmod 600 {config} && "
@@ -110,7 +106,7 @@ def test_a_configuration_that_may_not_be_read_is_taken_when_it_may(tmp_path: Pat
             assert program.ask(auth()) == ALLOW
 
 
-def test_a_change_for_the_worse_keeps_what_worked(tmp_path: Path) -> None:
+def test_the_previous_configuration_replaces_an_unusable_one(tmp_path: Path) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
         assert program.ask(auth()) == ALLOW
         program.write_config("nonsense = 1\n")
@@ -146,7 +142,7 @@ def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
         assert program.ask(auth()) == ALLOW
 
 
-def test_a_broken_configuration_is_not_repeated_for_each_packet(tmp_path: Path) -> None:
+def test_an_unusable_configuration_is_not_logged_for_each_packet(tmp_path: Path) -> None:
     with Program(tmp_path, "nonsense = 1\n") as program:
         for _ in range(300):
             assert program.ask(auth()) == UNDECIDED
@@ -169,12 +165,12 @@ def interrupt(program: Program) -> None:
     program.signal(signal.SIGINT)
 
 
-WAYS = [close_input, close_output, terminate, interrupt]
+ENDS = [close_input, close_output, terminate, interrupt]
 
 
-@pytest.mark.parametrize("go", WAYS)
+@pytest.mark.parametrize("go", ENDS)
 @pytest.mark.parametrize("busy", ["idle", "hanging", "looping", "broken"])
-def test_it_goes_when_it_is_told_whatever_it_is_doing(
+def test_the_program_ends_at_once_in_any_state(
     tmp_path: Path, go: Callable[[Program], None], busy: str
 ) -> None:
     with Service(silent) as service:
@@ -203,17 +199,17 @@ def test_it_goes_when_it_is_told_whatever_it_is_doing(
 
 
 def left_behind(session: int) -> dict[int, str]:
-    """The processes of a session that has lost its first: their numbers and what they run."""
+    """The command lines of the processes of a session, by process number."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            # proc(5): behind the name in brackets: state, parent, group, session.
+            # proc(5): after the name in brackets come state, parent, group and session.
             if (process / "stat").read_text().rpartition(")")[2].split()[3] == str(session):
                 found[int(process.name)] = (process / "cmdline").read_text()
     return found
 
 
-def test_what_is_left_behind_is_seen(tmp_path: Path) -> None:
+def test_a_left_over_process_is_found(tmp_path: Path) -> None:
     config = '[backend]\nkind = "noisy"\ndoes = "leave"\n'
     with Program(tmp_path, config, environment=plugins(tmp_path)) as program:
         assert program.ask(auth("right")) == ALLOW

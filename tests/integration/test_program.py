@@ -1,4 +1,4 @@
-"""The program as ejabberd starts it: answers, in order, one write each, and nothing else."""
+"""The program as ejabberd starts it: one reply per packet, in order, and nothing else."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.integration.service import Request, Service, http
 
 
 def by_password(request: Request, connection: object) -> None:
-    """Yes to ``right``, and to whatever has no password."""
+    """Allows the password ``right``, and every request without a password."""
     right = request.json().get("password", "right") == "right"
     connection.sendall(http(200, "true" if right else "false"))  # type: ignore[attr-defined]
 
@@ -49,7 +49,7 @@ def test_many_packets_in_one_write_are_answered_in_order(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "password", ["a:b::c", ":", "😀 päss", "x" * 60_000, '"}\\u0000{"', "a\nb", " ", "=> allow"]
 )
-def test_any_password_arrives_as_it_was_sent(tmp_path: Path, password: str) -> None:
+def test_any_password_arrives_unchanged(tmp_path: Path, password: str) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
         assert program.ask(auth(password)) == ALLOW
         assert service.requests[0].json() == {
@@ -59,7 +59,7 @@ def test_any_password_arrives_as_it_was_sent(tmp_path: Path, password: str) -> N
         }
 
 
-def test_all_packets_are_answered_when_the_input_ends_behind_them(tmp_path: Path) -> None:
+def test_packets_before_the_end_of_input_are_answered(tmp_path: Path) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
         program.write(auth() * 50)
         program.close_input()
@@ -72,7 +72,7 @@ def test_all_packets_are_answered_when_the_input_ends_behind_them(tmp_path: Path
     "does",
     ["print", "sys.__stdout__", "os.write", "os.system", "subprocess", "stdin", "import", "stderr"],
 )
-def test_nothing_but_answers_is_ever_written_to_stdout(tmp_path: Path, does: str) -> None:
+def test_only_replies_are_written_to_standard_output(tmp_path: Path, does: str) -> None:
     environment = plugins(tmp_path)
     config = f'[backend]\nkind = "noisy"\ndoes = "{does}"\n'
     with Program(tmp_path, config, environment=environment) as program:
@@ -85,14 +85,14 @@ def test_nothing_but_answers_is_ever_written_to_stdout(tmp_path: Path, does: str
             assert "noise" in program.stderr()
 
 
-def test_a_refused_setpass_is_not_taken_for_done(tmp_path: Path) -> None:
+def test_a_refused_setpass_is_a_failure(tmp_path: Path) -> None:
     with Service(by_password) as service, Program(tmp_path, rest(service.url)) as program:
         assert program.ask(setpass("wrong")) == UNDECIDED
         assert program.ask(setpass("right")) == ALLOW
         assert program.reasons(2) == ["denied", "allowed"]
 
 
-def test_the_boolean_dialect_knows_only_two_answers(tmp_path: Path) -> None:
+def test_the_boolean_dialect_has_only_two_replies(tmp_path: Path) -> None:
     config = rest("http://127.0.0.1:1/", top='dialect = "boolean"')
     with Program(tmp_path, config) as program:
         assert program.ask(auth()) == DENY
@@ -100,7 +100,7 @@ def test_the_boolean_dialect_knows_only_two_answers(tmp_path: Path) -> None:
         assert program.logged(count=2)[0]["verdict"] == "undecided"
 
 
-def test_an_event_tells_what_was_asked_and_answered_and_never_the_credential(
+def test_an_event_holds_command_and_answer_and_no_credential(
     tmp_path: Path,
 ) -> None:
     with Service(by_password) as service, Program(tmp_path, rest(service.url)) as program:
@@ -126,7 +126,7 @@ def test_an_event_tells_what_was_asked_and_answered_and_never_the_credential(
     assert "hunter2" not in program.log_file.read_text() + program.stderr()
 
 
-def test_a_host_without_a_backend_is_refused_and_the_log_says_so(tmp_path: Path) -> None:
+def test_a_host_without_a_backend_is_refused_with_a_reason(tmp_path: Path) -> None:
     with Service() as service:
         config = rest(service.url).replace("[backend]", '[hosts."b.example".backend]')
         with Program(tmp_path, config) as program:
@@ -136,7 +136,7 @@ def test_a_host_without_a_backend_is_refused_and_the_log_says_so(tmp_path: Path)
             assert len(service.requests) == 1
 
 
-def test_an_empty_password_is_refused_without_asking(tmp_path: Path) -> None:
+def test_an_empty_password_is_refused_without_a_request(tmp_path: Path) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
         assert program.ask(auth("")) == DENY
         assert program.ask(setpass("")) == UNDECIDED
@@ -144,7 +144,7 @@ def test_an_empty_password_is_refused_without_asking(tmp_path: Path) -> None:
         assert service.requests == []
 
 
-def test_members_of_a_pool_share_a_log_file_without_mixing_lines(tmp_path: Path) -> None:
+def test_pool_members_share_a_log_file_without_mixing_lines(tmp_path: Path) -> None:
     with Service() as service:
         folders = [tmp_path / str(number) for number in range(4)]
         for folder in folders:
@@ -162,7 +162,7 @@ def test_members_of_a_pool_share_a_log_file_without_mixing_lines(tmp_path: Path)
     assert {event["pid"] for event in events} == {program.process.pid for program in programs}
 
 
-def test_a_log_file_that_was_rotated_away_is_noticed(tmp_path: Path) -> None:
+def test_a_renamed_log_file_is_created_again(tmp_path: Path) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
         program.ask(auth())
         program.logged(count=1)
@@ -171,7 +171,7 @@ def test_a_log_file_that_was_rotated_away_is_noticed(tmp_path: Path) -> None:
         assert len(program.logged(count=1)) == 1
 
 
-ODD = {
+MALFORMED = {
     b"": "empty_packet",
     b"login:a:h:pw": "unknown_operation",
     b"AUTH:a:h:pw": "unknown_operation",
@@ -185,17 +185,17 @@ ODD = {
 }
 
 
-def test_odd_packets_are_refused_and_logged_and_the_stream_stays_in_step(tmp_path: Path) -> None:
+def test_malformed_packets_are_refused_and_the_stream_goes_on(tmp_path: Path) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
-        for payload in ODD:
+        for payload in MALFORMED:
             assert program.ask(frame(payload)) == DENY
             assert program.ask(auth()) == ALLOW
-        events = program.logged(count=2 * len(ODD))
-    assert [event["reason"] for event in events[::2]] == list(ODD.values())
+        events = program.logged(count=2 * len(MALFORMED))
+    assert [event["reason"] for event in events[::2]] == list(MALFORMED.values())
     assert len(program.log_file.read_text().splitlines()) == len(events) + 1
 
 
-def test_a_stream_that_ends_inside_a_packet_ends_with_a_warning(tmp_path: Path) -> None:
+def test_an_input_that_ends_inside_a_packet_is_logged(tmp_path: Path) -> None:
     with Service() as service, Program(tmp_path, rest(service.url)) as program:
         assert program.ask(auth()) == ALLOW
         program.write(auth()[:-3])

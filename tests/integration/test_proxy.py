@@ -1,4 +1,4 @@
-"""A proxy that the environment names, on the way to a service with TLS: it learns nothing."""
+"""The proxy of the environment, in front of a service with TLS."""
 
 import select
 import socket
@@ -13,7 +13,7 @@ from tests.integration.service import Request, Service, answering, http
 
 
 def tunnel(request: Request, connection: socket.socket) -> None:
-    """What a proxy does with CONNECT."""
+    """Answers CONNECT as a proxy does."""
     with socket.create_connection(("127.0.0.1", int(request.target.rpartition(":")[2]))) as there:
         connection.sendall(b"HTTP/1.1 200 Established\r\n\r\n")
         ends = {connection: there, there: connection}
@@ -25,7 +25,7 @@ def tunnel(request: Request, connection: socket.socket) -> None:
                 ends[readable].sendall(data)
 
 
-def test_a_tunnel_leads_to_the_service_and_the_proxy_sees_nothing(tmp_path: Path) -> None:
+def test_a_tunnel_hides_the_requests_from_the_proxy(tmp_path: Path) -> None:
     made = certificates(tmp_path)
     secrets = 'service_auth = {kind = "bearer", token = "to-the-service"}\ntrust_env = true\n'
     secrets += f'tls = {{ca_file = "{made.ca_file}"}}'
@@ -42,7 +42,7 @@ def test_a_tunnel_leads_to_the_service_and_the_proxy_sees_nothing(tmp_path: Path
         assert all("proxy-authorization" not in each.headers for each in service.requests)
 
 
-def test_a_tunnel_to_an_address_names_it_as_a_url_does(tmp_path: Path) -> None:
+def test_a_tunnel_to_an_ipv6_address_uses_brackets(tmp_path: Path) -> None:
     with Service(answering(http(502))) as proxy:
         there = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
         config = rest("https://[2001:db8::1]:8443/x", "trust_env = true")

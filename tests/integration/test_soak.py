@@ -1,4 +1,4 @@
-"""Nothing leaks: 200,000 packets, a tenth of them faults."""
+"""200,000 packets, a tenth of them with faults, leak nothing."""
 
 import socket
 from pathlib import Path
@@ -15,7 +15,7 @@ SECRET = "hunter2hunter2"
 
 
 class Faulty:
-    """Answers nine requests of ten; each tenth goes wrong in another way."""
+    """Answers nine of ten requests, and each tenth with another fault."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -40,7 +40,7 @@ class Faulty:
 
 
 def footprint(pid: int) -> dict[str, int]:
-    """Memory in KiB that is the process's own, open files and threads."""
+    """The private memory of a process in KiB, and its numbers of open files and threads."""
     smaps = Path(f"/proc/{pid}/smaps_rollup").read_text()
     private = sum(int(line.split()[1]) for line in smaps.splitlines() if "Private_" in line)
     return {
@@ -51,7 +51,7 @@ def footprint(pid: int) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-def test_memory_files_and_threads_are_flat_at_the_end(tmp_path: Path) -> None:
+def test_memory_files_and_threads_do_not_grow(tmp_path: Path) -> None:
     odd = b"\x00\x05nopes"
     batch = (auth(SECRET) * (BATCH // 20 - 1) + odd) * 20
     with Service(Faulty()) as service, Program(tmp_path, rest(service.url)) as program:
@@ -70,8 +70,8 @@ def test_memory_files_and_threads_are_flat_at_the_end(tmp_path: Path) -> None:
     assert answers.count(UNDECIDED) > PACKETS // 20
     assert after["threads"] == before["threads"]
     assert abs(after["files"] - before["files"]) <= 1
-    # The smallest object that could be left behind by each packet would be 8 MiB by now; Python's
-    # allocator takes its memory in steps of some MiB, whenever it likes.
+    # A leak of the smallest object per packet would be 8 MiB. Python's allocator takes memory in
+    # steps of some MiB.
     assert after["memory"] - before["memory"] < 6 * 1024
     with program.log_file.open() as log:
         assert not any(SECRET in line for line in log)
