@@ -50,6 +50,8 @@ class Settings(Section):
     hosts: dict[str, HostSettings] = Field(default_factory=dict)
     ejabberd: Any = Field(default=None, repr=False)
     """The table of the commands for operators. ``config/ejabberd.py`` reads it."""
+    signals: Any = Field(default=None, repr=False)
+    """The table of ``extauth-http signals``. ``signals/settings.py`` reads it."""
 
     @field_validator("hosts")
     @classmethod

@@ -1,0 +1,422 @@
+"""Which logout tokens and Security Event Tokens end sessions, and why others do not."""
+
+import base64
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from extauth_http.signals.events import Source
+from extauth_http.signals.receiver import Message, Receiver
+from extauth_http.signals.rejection import Reason, RejectedError
+from tests.signals.issuers import (
+    CLIENT_SECRET,
+    EC,
+    ED,
+    OTHER,
+    RSA,
+    logout,
+    oct_jwks,
+    receiver,
+    security_event,
+    users,
+)
+from tests.signals.tokens import (
+    CAEP,
+    ISSUER,
+    LOGOUT_EVENT,
+    RISC,
+    SigningKey,
+    logout_claims,
+    rsa_key,
+    set_claims,
+    without,
+)
+
+NOW = int(time.time())
+FAR = 400_000
+
+
+def rejected(token: str, by: Receiver | None = None, *, as_set: bool = False) -> Reason:
+    with pytest.raises(RejectedError) as caught:
+        (security_event if as_set else logout)(token, by)
+    return caught.value.reason
+
+
+def encoded(header: Any, claims: Any, signature: bytes = b"x") -> str:
+    parts = [
+        json.dumps(each).encode() if not isinstance(each, bytes) else each
+        for each in (header, claims)
+    ]
+    return ".".join(
+        base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, signature)
+    )
+
+
+@pytest.mark.parametrize("key", [RSA, EC, ED], ids=lambda key: key.algorithm)
+@pytest.mark.parametrize("typ", ["logout+jwt", "application/logout+jwt", "JWT", None])
+def test_a_logout_token_ends_the_sessions_of_its_user(key: SigningKey, typ: str | None) -> None:
+    message = logout(key.sign(logout_claims(), typ))
+    assert users(message) == ["alice@example.org"]
+    (arrival,) = message.arrivals
+    assert arrival.event.source is Source.LOGOUT_TOKEN
+    assert (arrival.event.sender, arrival.event.reason) == (ISSUER, "logout")
+
+
+def test_a_token_of_glewlwyd_without_exp_is_valid_while_iat_is_recent() -> None:
+    claims = without(logout_claims(iat=NOW - 100), "exp")
+    assert users(logout(RSA.sign(claims, "JWT"))) == ["alice@example.org"]
+    assert rejected(RSA.sign({**claims, "iat": NOW - 200}, "JWT")) is Reason.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"iss": "https://evil.example"}, Reason.UNKNOWN_ISSUER, id="another issuer"),
+        pytest.param({"iss": f"{ISSUER}/"}, Reason.UNKNOWN_ISSUER, id="nearly our issuer"),
+        pytest.param({"aud": "other"}, Reason.AUDIENCE, id="another audience"),
+        pytest.param({"aud": ["other", "more"]}, Reason.AUDIENCE, id="other audiences"),
+        pytest.param({"aud": "xmpp2"}, Reason.AUDIENCE, id="nearly our audience"),
+        pytest.param({"aud": None}, Reason.AUDIENCE, id="no audience"),
+        pytest.param({"exp": NOW - 60}, Reason.EXPIRED, id="expired"),
+        pytest.param({"iat": NOW + 60, "exp": NOW + 120}, Reason.ISSUED_IN_FUTURE, id="future"),
+        pytest.param({"nbf": NOW + 60}, Reason.ISSUED_IN_FUTURE, id="not valid yet"),
+        pytest.param({"iat": NOW - FAR, "exp": NOW + FAR}, Reason.EXPIRED, id="valid for years"),
+        pytest.param({"iat": "now"}, Reason.MALFORMED, id="iat is text"),
+        pytest.param({"iat": True}, Reason.MALFORMED, id="iat is a boolean"),
+        pytest.param({"exp": float("nan")}, Reason.MALFORMED, id="exp is not a number"),
+        pytest.param({"exp": 10**400}, Reason.MALFORMED, id="exp is no float"),
+        pytest.param({"jti": 7}, Reason.MISSING_CLAIM, id="jti is a number"),
+        pytest.param({"jti": ""}, Reason.MISSING_CLAIM, id="jti is empty"),
+        pytest.param({"jti": "x" * 2000}, Reason.MISSING_CLAIM, id="jti is long"),
+        pytest.param({"nonce": "n"}, Reason.NONCE, id="nonce"),
+        pytest.param({"nonce": None}, Reason.NONCE, id="nonce is null"),
+        pytest.param({"events": {}}, Reason.WRONG_EVENT, id="no event"),
+        pytest.param({"events": [LOGOUT_EVENT]}, Reason.WRONG_EVENT, id="events is a list"),
+        pytest.param({"events": {LOGOUT_EVENT: "yes"}}, Reason.WRONG_EVENT, id="event is text"),
+        pytest.param({"sub": ""}, Reason.NO_SUBJECT, id="sub is empty"),
+        pytest.param({"sub": "a\nb"}, Reason.NO_SUBJECT, id="sub has two lines"),
+        pytest.param({"sub": "a" * 1000}, Reason.NO_SUBJECT, id="sub is long"),
+    ],
+)
+def test_a_token_with_a_wrong_claim_is_rejected(changes: dict[str, Any], reason: Reason) -> None:
+    assert rejected(RSA.sign(logout_claims(**changes), "logout+jwt")) is reason
+
+
+@pytest.mark.parametrize("name", ["iat", "jti", "aud", "events", "iss", "sub"])
+def test_a_token_without_a_required_claim_is_rejected(name: str) -> None:
+    reasons = {
+        "aud": Reason.AUDIENCE,
+        "events": Reason.WRONG_EVENT,
+        "iss": Reason.UNKNOWN_ISSUER,
+        "sub": Reason.NO_SUBJECT,
+    }
+    token = RSA.sign(without(logout_claims(), name), "logout+jwt")
+    assert rejected(token) is reasons.get(name, Reason.MISSING_CLAIM)
+
+
+def test_a_session_of_the_provider_alone_names_no_user() -> None:
+    claims = without(logout_claims(sid="08a5019c"), "sub")
+    assert rejected(RSA.sign(claims, "logout+jwt")) is Reason.NO_SUBJECT
+
+
+@pytest.mark.parametrize("skew", [-25, 25])
+def test_clocks_may_differ_a_little(skew: int) -> None:
+    claims = logout_claims(iat=NOW + skew, exp=NOW + skew + 10)
+    assert users(logout(RSA.sign(claims, "logout+jwt")))
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "secevent+jwt", "dpop+jwt", "id_token"])
+def test_a_token_of_another_kind_is_rejected(typ: str) -> None:
+    assert rejected(RSA.sign(logout_claims(), typ)) is Reason.TOKEN_TYPE
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "a.b",
+        "a.b.c.d",
+        encoded({"alg": "none"}, logout_claims(), b""),
+        encoded({"alg": "None"}, logout_claims(), b""),
+        encoded({"alg": ["RS256"]}, logout_claims()),
+        encoded({"alg": "RS256", "kid": 7}, logout_claims()),
+        encoded({"alg": "RS256", "kid": "k" * 5000}, logout_claims()),
+        encoded({"alg": "RS256"}, b"[" * 30_000),
+        encoded({"alg": "RS256"}, b"[]"),
+        encoded(b"[]", logout_claims()),
+        encoded(b"{", logout_claims()),
+        encoded({}, logout_claims()),
+        encoded({"alg": "RS256", "crit": ["exp"], "exp": 1}, logout_claims()),
+        encoded({"alg": "RS256", "crit": ["b64"], "b64": False}, logout_claims()),
+        "é.é.é",
+        "\ud800.x.y",
+    ],
+)
+def test_what_is_not_a_signed_jwt_is_rejected(token: str) -> None:
+    assert rejected(token) in (Reason.MALFORMED, Reason.ALGORITHM)
+
+
+def test_no_header_can_choose_the_key_or_the_algorithm() -> None:
+    """The attacks of RFC 8725 section 2."""
+    claims = logout_claims()
+    # The public key as the secret of HS256.
+    for secret in (RSA.public_pem, RSA.public_pem.strip(), json.dumps(RSA.jwk)):
+        forged = _hmac(claims, secret)
+        assert rejected(forged) is Reason.ALGORITHM
+        assert rejected(forged, receiver(client_secret=CLIENT_SECRET)) is Reason.SIGNATURE
+    # A key in the header.
+    own = OTHER.sign(claims, "logout+jwt", jwk=OTHER.jwk, jku="https://evil.example/jwks")
+    assert rejected(own) is Reason.SIGNATURE
+    # Another algorithm than that of the key.
+    assert rejected(_as(EC, claims, "rsa-1")) is Reason.UNKNOWN_KEY
+    # A symmetric key in the JWK Set.
+    symmetric = receiver(fetch=oct_jwks, client_secret=CLIENT_SECRET)
+    assert rejected(_hmac(claims, "secret" * 8), symmetric) is Reason.SIGNATURE
+    assert rejected(RSA.sign(claims), symmetric) is Reason.UNKNOWN_KEY
+
+
+def _hmac(claims: dict[str, Any], secret: str) -> str:
+    """HS256 with any text; PyJWT itself refuses a public key."""
+    import hashlib
+    import hmac
+
+    header = {"alg": "HS256", "kid": "rsa-1", "typ": "logout+jwt"}
+    unsigned = encoded(header, claims).rpartition(".")[0]
+    digest = hmac.digest(secret.encode(), unsigned.encode(), hashlib.sha256)
+    return f"{unsigned}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def _as(key: SigningKey, claims: dict[str, Any], kid: str) -> str:
+    return SigningKey(key.algorithm, kid, key.private).sign(claims, "logout+jwt")
+
+
+def test_a_token_signed_with_the_client_secret_needs_no_kid() -> None:
+    token = jwt.encode(logout_claims(), CLIENT_SECRET, "HS256", {"typ": "logout+jwt"})
+    assert users(logout(token, receiver(client_secret=CLIENT_SECRET))) == ["alice@example.org"]
+    assert rejected(token) is Reason.ALGORITHM
+    other = receiver(client_secret="another-client-secret-of-more-than-32-bytes")
+    assert rejected(token, other) is Reason.SIGNATURE
+
+
+def test_a_signature_of_somebody_else_or_a_changed_token_is_rejected() -> None:
+    token = RSA.sign(logout_claims(), "logout+jwt")
+    head, _, signature = token.split(".")
+    changed = encoded({}, logout_claims(sub="bob")).split(".")[1]
+    assert rejected(f"{head}.{changed}.{signature}") is Reason.SIGNATURE
+    assert rejected(OTHER.sign(logout_claims(), "logout+jwt")) is Reason.SIGNATURE
+    assert rejected(rsa_key("new").sign(logout_claims(), "logout+jwt")) is Reason.UNKNOWN_KEY
+
+
+@pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
+def test_a_short_rsa_key_is_not_used() -> None:
+    short = rsa_key("short", bits=1024)
+    assert rejected(short.sign(logout_claims()), receiver(short)) is Reason.SIGNATURE
+
+
+def test_only_configured_algorithms_are_accepted() -> None:
+    only_ec = receiver(algorithms=["ES256"])
+    assert users(logout(EC.sign(logout_claims()), only_ec))
+    assert rejected(RSA.sign(logout_claims()), only_ec) is Reason.ALGORITHM
+
+
+def test_one_of_several_audiences_is_enough() -> None:
+    token = RSA.sign(logout_claims(aud=["other", "xmpp"]))
+    assert users(logout(token))
+    assert users(logout(RSA.sign(logout_claims(aud="b")), receiver(audience=["a", "b"])))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        f"{CAEP}session-revoked",
+        f"{CAEP}credential-change",
+        f"{RISC}account-disabled",
+        f"{RISC}account-purged",
+        f"{RISC}sessions-revoked",
+    ],
+)
+@pytest.mark.parametrize("typ", ["secevent+jwt", "JWT", None])
+def test_a_security_event_ends_the_sessions_of_its_user(kind: str, typ: str | None) -> None:
+    message = security_event(RSA.sign(set_claims(kind), typ))
+    assert users(message) == ["alice@example.org"]
+    assert message.arrivals[0].event.reason == kind.rpartition("/")[2]
+
+
+IGNORED = [
+    pytest.param(set_claims(f"{CAEP}device-compliance-change"), id="another event"),
+    pytest.param(
+        set_claims(
+            "https://schemas.openid.net/secevent/ssf/event-type/verification", {"state": "x"}
+        ),
+        id="verification",
+    ),
+    pytest.param(set_claims(f"{CAEP}credential-change", {"change_type": "create"}), id="added"),
+    pytest.param(
+        set_claims(sub_id={"format": "iss_sub", "iss": ISSUER, "sub": "a@b"}),
+        id="a name that is no user here",
+    ),
+    pytest.param(set_claims(LOGOUT_EVENT), id="a logout token sent to the wrong place"),
+]
+
+
+@pytest.mark.parametrize("claims", IGNORED)
+def test_an_event_without_a_meaning_here_is_accepted_and_has_no_effect(
+    claims: dict[str, Any],
+) -> None:
+    message = security_event(RSA.sign(claims, "secevent+jwt"))
+    assert (message.arrivals, bool(message.note)) == ((), True)
+
+
+SUBJECTS = [
+    pytest.param({"format": "iss_sub", "iss": ISSUER, "sub": "alice"}, id="iss_sub"),
+    pytest.param({"subject_type": "iss-sub", "iss": ISSUER, "sub": "alice"}, id="a draft"),
+    pytest.param({"format": "opaque", "id": "alice"}, id="opaque"),
+    pytest.param(
+        {
+            "format": "complex",
+            "user": {"format": "opaque", "id": "alice"},
+            "session": {"format": "opaque", "id": "s1"},
+        },
+        id="complex",
+    ),
+]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("place", ["sub_id", "event"])
+def test_the_subject_is_read_in_each_form(subject: dict[str, Any], place: str) -> None:
+    if place == "sub_id":
+        claims = set_claims(sub_id=subject)
+    else:
+        claims = without(set_claims(event={"subject": subject}), "sub_id")
+    assert users(security_event(RSA.sign(claims))) == ["alice@example.org"]
+
+
+def test_an_email_address_is_matched() -> None:
+    claims = set_claims(sub_id={"format": "email", "email": "Alice@Example.org"})
+    by = receiver(claim="email", match="{user}@{host}")
+    assert users(security_event(RSA.sign(claims), by)) == ["alice@example.org"]
+    other = set_claims(sub_id={"format": "email", "email": "alice@example.org.evil.example"})
+    assert users(security_event(RSA.sign(other), by)) == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        pytest.param(
+            {"format": "iss_sub", "iss": "https://evil.example", "sub": "alice"},
+            id="of another issuer",
+        ),
+        pytest.param({"format": "iss_sub", "sub": "alice"}, id="of no issuer"),
+        pytest.param({"format": "phone_number", "phone_number": "+1"}, id="a phone number"),
+        pytest.param(
+            {"format": "complex", "session": {"format": "opaque", "id": "s"}},
+            id="a session of the provider",
+        ),
+        pytest.param({"format": "complex", "user": "alice"}, id="a user that is text"),
+        pytest.param({"format": ["iss_sub"]}, id="a format that is a list"),
+        pytest.param("alice", id="text"),
+    ],
+)
+def test_a_subject_that_names_no_user_is_rejected(subject: Any) -> None:
+    token = RSA.sign(set_claims(sub_id=subject))
+    assert rejected(token, as_set=True) is Reason.WRONG_SUBJECT
+
+
+@pytest.mark.parametrize(
+    "events", [None, {}, [], {f"{CAEP}session-revoked": 1}, {f"e{n}": {} for n in range(99)}]
+)
+def test_a_token_without_events_is_rejected(events: Any) -> None:
+    """An ID token or an access token of the same issuer, for example."""
+    assert rejected(RSA.sign(set_claims(events=events)), as_set=True) is Reason.WRONG_EVENT
+
+
+def test_a_logout_token_is_no_security_event_and_the_other_way_round() -> None:
+    assert rejected(RSA.sign(set_claims(), "secevent+jwt")) is Reason.TOKEN_TYPE
+    logged_out = RSA.sign(logout_claims(), "logout+jwt")
+    assert rejected(logged_out, as_set=True) is Reason.TOKEN_TYPE
+
+
+def test_several_events_of_one_token_are_one_user_each() -> None:
+    events: dict[str, Any] = {f"{CAEP}session-revoked": {}, f"{RISC}account-disabled": {}}
+    assert users(security_event(RSA.sign(set_claims(events=events)))) == ["alice@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "event", "age"),
+    [
+        pytest.param({"iat": NOW - 600}, {}, 600, id="iat"),
+        pytest.param({"toe": NOW - 700}, {}, 700, id="toe"),
+        pytest.param({"toe": NOW - 700}, {"event_timestamp": NOW - 800}, 800, id="CAEP"),
+        pytest.param({}, {"event_timestamp": (NOW - 800) * 1000}, 800, id="milliseconds"),
+    ],
+)
+def test_an_event_happened_when_its_token_says(
+    changes: dict[str, Any], event: dict[str, Any], age: int
+) -> None:
+    message = security_event(RSA.sign(set_claims(event=event, **changes)))
+    assert message.arrivals[0].event.occurred == pytest.approx(NOW - age + 30, abs=1)
+
+
+def test_a_security_event_may_be_delivered_much_later() -> None:
+    assert users(security_event(RSA.sign(set_claims(iat=NOW - 80_000))))
+    assert rejected(RSA.sign(set_claims(iat=NOW - 90_000)), as_set=True) is Reason.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("name", "match", "expected"),
+    [
+        ("alice", "{user}", "alice"),
+        ("Alice", "{user}", "alice"),
+        ("alice@corp.example", "{user}@corp.example", "alice"),
+        ("alice@corp.example", "{user}", None),
+        ("alice@corpxexample", "{user}@corp.example", None),
+        (" alice", "{user}", None),
+        ("alice ", "{user}", None),
+        ("al ice", "{user}", None),
+        ("alice/phone", "{user}", None),
+        ("CORP\\alice", "CORP\\{user}", "alice"),
+        ("@", "{user}", None),
+        ("x", "({user})", None),
+        ("(x)", "({user})", "x"),
+    ],
+)
+def test_a_name_at_the_issuer_is_a_user_here_or_nobody(
+    name: str, match: str, expected: str | None
+) -> None:
+    message: Message = logout(RSA.sign(logout_claims(sub=name)), receiver(match=match))
+    assert users(message) == ([f"{expected}@example.org"] if expected else [])
+
+
+def test_a_name_can_be_escaped_as_the_backend_expects_it() -> None:
+    by = receiver(jid_escape=True)
+    message = logout(RSA.sign(logout_claims(sub="alice@corp.example")), by)
+    assert users(message) == [r"alice\40corp.example@example.org"]
+
+
+@pytest.mark.parametrize("claim", ["preferred_username", "xmpp.name"])
+def test_the_name_can_be_in_another_claim(claim: str) -> None:
+    claims = logout_claims(sub="0f3a", preferred_username="alice", xmpp={"name": "alice"})
+    assert users(logout(RSA.sign(claims), receiver(claim=claim))) == ["alice@example.org"]
+
+
+def test_an_opaque_subject_is_looked_up_later() -> None:
+    by = receiver(claim="preferred_username", resolve={"url": "https://login.example.org/u/{sub}"})
+    (arrival,) = logout(RSA.sign(logout_claims(sub="0f3a")), by).arrivals
+    assert arrival.event.subject.user is None
+    assert arrival.event.subject.identifiers == {"sub": "0f3a"}
+    named = logout(RSA.sign(logout_claims(sub="0f3a", preferred_username="bob")), by)
+    assert users(named) == ["bob@example.org"]
+
+
+def test_the_replay_memory_lasts_as_long_as_the_token() -> None:
+    claims = logout_claims(exp=NOW + 100)
+    first, second = (logout(RSA.sign(claims)).arrivals[0] for _ in range(2))
+    assert first.replay_key == second.replay_key
+    assert first.replay_until == NOW + 100 + 30
+    other = logout(RSA.sign(logout_claims())).arrivals[0]
+    assert other.replay_key != first.replay_key
