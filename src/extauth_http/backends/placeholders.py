@@ -98,14 +98,14 @@ def values_of(command: Command, request_id: str) -> dict[str, str]:
 
     ``password`` and ``certificate`` are there only for operations that have one.
     """
+    operation, credential = _FIXED[command.operation]
     values = {
         "user": command.user,
         "host": command.host,
         "jid": f"{command.user}@{command.host}",
-        "operation": command.operation.value,
+        "operation": operation,
         "request_id": request_id,
     }
-    credential = credential_name(command.operation)
     if credential:
         values[credential] = command.password
     return values
@@ -124,3 +124,7 @@ def names_for(operation: Operation) -> tuple[str, ...]:
     return tuple(
         name for name in NAMES if name not in ("password", "certificate") or name == credential
     )
+
+
+_FIXED = {operation: (operation.value, credential_name(operation)) for operation in Operation}
+"""The name on the wire and the placeholder of the credential, looked up once."""

@@ -14,7 +14,8 @@ headers   as it is; a value that a header cannot hold is refused
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from operator import itemgetter
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import quote, unquote
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -97,16 +98,15 @@ class RequestTable(Section):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRequest:
+class PreparedRequest(NamedTuple):
     """One request for one command. ``path`` is None if the request goes to the URL itself."""
 
     method: str
     path: str | None
-    headers: tuple[tuple[str, str], ...]
-    query: tuple[tuple[str, str], ...]
-    form: tuple[tuple[str, str], ...] | None
-    json: Any = None
+    headers: Sequence[tuple[str, str]]
+    query: Mapping[str, str] | None
+    form: dict[str, str] | None
+    json: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class RequestTemplate:
     method: str
     path: Template | None
     headers: tuple[tuple[str, Template], ...]
-    query: tuple[tuple[str, Template], ...]
+    query: tuple[tuple[str, Template], ...] | None
     form: tuple[tuple[str, Template], ...] | None
     json: Callable[[Values], Any] | None
     names: frozenset[str]
@@ -150,7 +150,7 @@ class RequestTemplate:
             method=table.method,
             path=compiler.path(path) if path else None,
             headers=compiler.pairs("headers", {**inherited, **(table.headers or {})}),
-            query=compiler.pairs("query", table.query or {}),
+            query=compiler.pairs("query", table.query) if table.query else None,
             form=None if table.form is None else compiler.pairs("form", table.form),
             json=None if json is None else compiler.json(json),
             names=frozenset(compiler.names),
@@ -163,15 +163,16 @@ class RequestTemplate:
 
     def prepare(self, values: Values) -> PreparedRequest:
         """The request for some values. Raises UnsafeValueError for a value that does not fit."""
+        path, headers, query, form, json = self.path, self.headers, self.query, self.form, self.json
         return PreparedRequest(
             self.method,
-            _safe_path(self.path, values) if self.path else None,
-            tuple((name, _safe_header(template, values)) for name, template in self.headers),
-            tuple((name, template.render(values)) for name, template in self.query),
-            None
-            if self.form is None
-            else tuple((name, template.render(values)) for name, template in self.form),
-            self.json(values) if self.json else None,
+            _safe_path(path, values) if path else None,
+            [(name, _safe_header(template, values)) for name, template in headers]
+            if headers
+            else (),
+            {name: template.render(values) for name, template in query} if query else None,
+            None if form is None else {name: template.render(values) for name, template in form},
+            json(values) if json else None,
         )
 
 
@@ -181,8 +182,8 @@ def send(http: HttpClient, url: Endpoint, request: PreparedRequest) -> Response:
         request.method,
         url if request.path is None else url.below(request.path),
         json=request.json,
-        data=None if request.form is None else dict(request.form),
-        params=dict(request.query),
+        data=request.form,
+        params=request.query,
         headers=request.headers,
     )
 
@@ -221,6 +222,8 @@ class _Compiler:
     def json(self, value: Any, key: str = "json") -> Callable[[Values], Any]:
         if isinstance(value, str):
             template = self.text(key, value)
+            if template.literals == ("", ""):
+                return itemgetter(template.names[0])
             return _constant(template.literals[0]) if template.is_constant else template.render
         if isinstance(value, dict):
             members = [(name, self.json(each, f"{key}.{name}")) for name, each in value.items()]
@@ -238,6 +241,8 @@ def _constant(value: Any) -> Callable[[Values], Any]:
 
 
 def _safe_path(template: Template, values: Values) -> str:
+    if template.is_constant:
+        return template.literals[0]
     for name in template.names:
         # Some servers decode %2F and %5C before they look for "." and "..".
         if {".", ".."} & set(_STEPS.split(values[name])):

@@ -9,9 +9,7 @@ JSON, or that two readers could read differently, has no fields.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
@@ -27,30 +25,36 @@ MISSING = object()
 
 _CLASS = re.compile(r"[1-5]xx")
 _CLASSES = ("2xx", "3xx", "4xx", "5xx")
+_CLASS_OF = {number: f"{number}xx" for number in range(10)}
+
+
+_UNREAD: Any = object()
 
 
 class ResponseView:
     """What rules read of a response. The body is parsed once, and only if a rule reads it."""
 
+    __slots__ = ("_document", "_response", "status")
+
     def __init__(self, response: "Response") -> None:
         self.status = response.status_code
         self._response = response
+        self._document = _UNREAD
 
-    @cached_property
+    @property
     def document(self) -> Any:
         """The JSON body; MISSING if the body is not JSON."""
-        try:
-            return self._response.json()
-        except UndecidedError:
-            return MISSING
+        if self._document is _UNREAD:
+            try:
+                self._document = self._response.json()
+            except UndecidedError:
+                self._document = MISSING
+        return self._document
 
-    @cached_property
-    def text(self) -> str | None:
-        """The whole body without white space around it; None if it is not UTF-8."""
-        try:
-            return self._response.content.decode().strip(" \t\r\n")
-        except UnicodeDecodeError:
-            return None
+    @property
+    def text(self) -> bytes:
+        """The whole body without white space around it."""
+        return self._response.content.strip(b" \t\r\n")
 
     def header(self, name: str) -> str:
         """A header's value; empty if the header is missing."""
@@ -168,37 +172,95 @@ class Rule(Section):
                 return f"header {self.header} is missing"
             if not self.present and not _is_one_of(value, self.equals):
                 return f"header {self.header} is another value"
-        if self.text is not None and response.text not in self.text:
+        if self.text is not None and response.text not in {text.encode() for text in self.text}:
             return "the body is another text"
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSet:
-    """The rules of one operation, in the order in which they are asked."""
+Condition = Callable[[ResponseView], bool]
 
-    refused: tuple[Rule, ...]
-    """The service refuses this program: UNDECIDED."""
-    deny: tuple[Rule, ...]
-    allow: tuple[Rule, ...]
+
+class RuleSet:
+    """The rules of one operation, in the order in which they are asked: ``refused``, ``deny``,
+    ``allow``. They are compiled once, because every login asks them."""
+
+    def __init__(
+        self, refused: Sequence[Rule], deny: Sequence[Rule], allow: Sequence[Rule]
+    ) -> None:
+        self.lists: Mapping[str, Sequence[Rule]] = {
+            "refused": refused,
+            "deny": deny,
+            "allow": allow,
+        }
+        self._compiled = [
+            (name, rule, _all_statuses(rule.status), _conditions(rule))
+            for name, rules in self.lists.items()
+            for rule in rules
+        ]
 
     def first(self, response: ResponseView) -> tuple[str, Rule] | None:
         """The name of the list and the rule that decides; None if no rule holds."""
-        for name, rules in self.lists():
-            for rule in rules:
-                if not rule.failure(response):
-                    return name, rule
+        status = response.status
+        for name, rule, statuses, conditions in self._compiled:
+            if status not in statuses:
+                continue
+            for holds in conditions:
+                if not holds(response):
+                    break
+            else:
+                return name, rule
         return None
 
-    def lists(self) -> Iterator[tuple[str, Sequence[Rule]]]:
-        yield "refused", self.refused
-        yield "deny", self.deny
-        yield "allow", self.allow
+
+def _all_statuses(statuses: Sequence[int | str] | None) -> frozenset[int]:
+    """Every status that fulfils the condition."""
+    return frozenset(
+        status for status in range(1000) if statuses is None or status_matches(statuses, status)
+    )
+
+
+def _conditions(rule: Rule) -> tuple[Condition, ...]:
+    """The conditions of a rule besides its status."""
+    conditions: list[Condition] = []
+    if rule.text is not None:
+        texts = frozenset(text.encode() for text in rule.text)
+        conditions.append(lambda response: response.text in texts)
+    if rule.field is not None:
+        conditions.append(_field_condition(rule.field, rule))
+    if rule.header is not None:
+        header, matches = rule.header, _value_condition(rule)
+        conditions.append(lambda response: matches(response.header(header) or MISSING))
+    return tuple(conditions)
+
+
+def _field_condition(path: Sequence[str | int], rule: Rule) -> Condition:
+    expected, matches = rule.equals, _value_condition(rule)
+    if len(path) > 1 or not isinstance(expected, bool):
+        return lambda response: matches(find(response.document, path))
+    name = str(path[0])
+
+    def holds(response: ResponseView) -> bool:
+        # The default rules are of this form, and every login asks them.
+        document = response.document
+        if isinstance(document, dict):
+            return document.get(name) is expected
+        return matches(find(document, path))
+
+    return holds
+
+
+def _value_condition(rule: Rule) -> Callable[[Any], bool]:
+    if rule.present:
+        return lambda found: found is not MISSING and found is not None
+    expected = rule.equals
+    if isinstance(expected, list):
+        return lambda found: _is_one_of(found, expected)
+    return lambda found: strictly_equal(found, expected)
 
 
 def status_matches(statuses: Sequence[int | str], status: int) -> bool:
     """Whether a status is one of some numbers and classes."""
-    return status in statuses or f"{status // 100}xx" in statuses
+    return status in statuses or _CLASS_OF[status // 100] in statuses
 
 
 def find(document: Any, path: Sequence[str | int]) -> Any:

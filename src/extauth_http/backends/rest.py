@@ -111,7 +111,7 @@ class RestSettings(BackendSettings, RuleTable):
             "web servers; use json or form"
             for operation, compiled in _compile(self).items()
             if {"password", "certificate"}
-            & {n for _, text in compiled.request.query for n in text.names}
+            & {n for _, text in compiled.request.query or () for n in text.names}
         ]
 
 
@@ -176,9 +176,12 @@ def decide(rules: RuleSet, response: ResponseView) -> Answer:
             "service_auth",
         )
     if name == "allow":
-        return Answer(Verdict.ALLOW, "allowed")
+        return _ALLOWED
     only_status = rule.field is None and rule.header is None and rule.text is None
     return Answer(Verdict.DENY, f"http_{response.status}" if only_status else "denied")
+
+
+_ALLOWED = Answer(Verdict.ALLOW, "allowed")
 
 
 def default_rules(operation: Operation, *, has_service_auth: bool) -> dict[str, list[Rule]]:
