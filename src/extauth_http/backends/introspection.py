@@ -23,12 +23,17 @@ class Introspection(TokenBackend):
     def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         url = self._url or self._provider.endpoint("introspection_endpoint", http)
         form = {"token": command.password, "token_type_hint": "access_token"}
-        response = self._provider.post(http, url, form)
+        response = self._provider.post_as_client(http, url, form)
         if response.status_code != 200:
             raise response.undecided()
         claims = response.json_object()
         if claims.get("active") is False:
-            return Answer(Verdict.DENY, "inactive", "the token is unknown, expired or revoked")
-        if claims.get("active") is not True:
-            raise UndecidedError("not_an_answer", "active is neither true nor false")
+            return Answer(
+                Verdict.DENY,
+                "inactive",
+                "the token is unknown, expired or revoked, or this client may not inspect it (RFC "
+                "7662 section 2.2)",
+            )
+        if "active" not in claims:
+            raise UndecidedError("not_an_answer", "active is missing")
         return self.check_claims(claims, command)

@@ -2,9 +2,11 @@
 
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote_plus
+from weakref import ref
 
 from pydantic import SecretStr, model_validator
 
@@ -20,6 +22,14 @@ DISCOVERY_SECONDS = 300.0
 
 MAX_DISCOVERY_SECONDS = 86_400.0
 """How long a discovery document is kept at most."""
+
+
+_Document = tuple[dict[str, object], float, Callable[[], HttpClient | None]]
+"""A discovery document, the time until which it is kept, and a weak reference to its reader."""
+
+
+def _no_command() -> None:
+    return None
 
 
 class OAuthSettings(TokenSettings, WithSecrets):
@@ -44,6 +54,8 @@ class OAuthSettings(TokenSettings, WithSecrets):
             raise ValueError("expected client_id beside client_secret")
         if self.client_id is not None and self.service_auth is not None:
             raise ValueError("expected client_id or service_auth, not both")
+        if "client_auth" in self.model_fields_set and self.client_secret is None:
+            raise ValueError("expected client_secret beside client_auth")
         return self
 
     def endpoints(self) -> list[Endpoint]:
@@ -57,26 +69,31 @@ class OAuthProvider:
 
     def __init__(self, settings: OAuthSettings) -> None:
         self._issuer = settings.issuer
-        self._document: dict[str, object] = {}
-        self._document_due = 0.0
-        self._has_credentials = settings.client_id is not None or settings.service_auth is not None
+        self._document: _Document = ({}, 0.0, _no_command)
+        self.has_credentials = settings.client_id is not None or settings.service_auth is not None
         self._form, self._headers = _client_credentials(settings)
 
-    def post(self, http: HttpClient, endpoint: Endpoint, form: dict[str, str]) -> Response:
-        """Sends a form to an endpoint, with the credentials of this client.
+    @property
+    def secrets(self) -> list[str]:
+        """What is sent of this client, to keep it out of texts that are shown."""
+        return [*self._form.values(), *self._headers.values()]
 
-        Raises UndecidedError (``service_auth_refused``) if the provider refuses the client: status
-        401, or 403 if the client has credentials. A 401 with ``invalid_grant`` is about the user:
-        RFC 6749 section 5.2 has 400 for it, and Keycloak sends 401.
+    def post(self, http: HttpClient, endpoint: Endpoint, form: dict[str, str]) -> Response:
+        """Sends a form to an endpoint, with the credentials of this client."""
+        return http.post(endpoint, data={**form, **self._form}, headers=self._headers)
+
+    def post_as_client(
+        self, http: HttpClient, endpoint: Endpoint, form: dict[str, str]
+    ) -> Response:
+        """The same for a request in which this client is the only one that can be refused.
+
+        Raises UndecidedError (``service_auth_refused``) for status 401, and for status 403 if the
+        client has credentials (RFC 7662 section 2.3).
         """
-        response = http.post(endpoint, data={**form, **self._form}, headers=self._headers)
-        is_refused = response.status_code == 401 and not _is_invalid_grant(response)
-        if is_refused or (response.status_code == 403 and self._has_credentials):
-            raise UndecidedError(
-                "service_auth_refused",
-                f"status {response.status_code}: the provider refuses this program; check "
-                "client_id and client_secret",
-            )
+        response = self.post(http, endpoint, form)
+        status = response.status_code
+        if status == 401 or (status == 403 and self.has_credentials):
+            raise client_refused(status)
         return response
 
     def endpoint(self, name: str, http: HttpClient) -> Endpoint:
@@ -100,8 +117,10 @@ class OAuthProvider:
         return self._issuer is not None and isinstance(self._discover(http).get(name), str)
 
     def _discover(self, http: HttpClient) -> dict[str, object]:
-        if time.monotonic() < self._document_due:
-            return self._document
+        """The discovery document. One that must not be kept is kept for the command itself."""
+        document, due, reader = self._document
+        if time.monotonic() < due or reader() is http:
+            return document
         issuer = self._issuer or ""
         url = Endpoint.parse(issuer).below(".well-known/openid-configuration")
         response = http.get(url, service_auth=False)
@@ -112,9 +131,17 @@ class OAuthProvider:
             # Section 4.3: otherwise one provider could name the endpoints of another.
             raise UndecidedError("discovery", "the discovery document is of another issuer")
         lifetime = _lifetime(response.headers.get("cache-control", ""))
-        self._document = document
-        self._document_due = time.monotonic() + lifetime
+        # One assignment, because several threads use a provider.
+        self._document = document, time.monotonic() + lifetime, ref(http)
         return document
+
+
+def client_refused(status: int) -> UndecidedError:
+    """The error for a provider that refuses this program."""
+    return UndecidedError(
+        "service_auth_refused",
+        f"status {status}: the provider refuses this program; check client_id and client_secret",
+    )
 
 
 def _client_credentials(settings: OAuthSettings) -> tuple[dict[str, str], dict[str, str]]:
@@ -129,13 +156,6 @@ def _client_credentials(settings: OAuthSettings) -> tuple[dict[str, str], dict[s
         return {"client_id": client_id, "client_secret": secret}, {}
     pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
     return {}, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
-
-
-def _is_invalid_grant(response: Response) -> bool:
-    try:
-        return response.json_object().get("error") == "invalid_grant"
-    except UndecidedError:
-        return False
 
 
 def _lifetime(cache_control: str) -> float:

@@ -6,7 +6,13 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from extauth_http.backends.token import BEARER_TOKEN, NOT_A_TOKEN, TokenBackend, TokenSettings
+from extauth_http.backends.token import (
+    BEARER_TOKEN,
+    NOT_A_TOKEN,
+    TokenBackend,
+    TokenSettings,
+    check_authorization_is_free,
+)
 from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.endpoint import Url
 from extauth_http.http.client import HttpClient
@@ -18,7 +24,9 @@ class StatusSettings(TokenSettings):
     """``credential = "basic"`` sends ``username_match`` and the password. ``"bearer"`` sends the
     password as a token; then ``username_header`` is the response header that names the owner."""
 
-    unusable_keys: ClassVar[tuple[str, ...]] = ("username_claim", "audience", "issuer", "scope")
+    unusable_keys: ClassVar[tuple[str, ...]] = (
+        *("username_claim", "audience", "issuer", "require", "scope"),
+    )
 
     url: Url
     method: Literal["GET", "HEAD", "POST"] = "GET"
@@ -32,11 +40,7 @@ class StatusSettings(TokenSettings):
                 "expected username_header, the header of the response that names the owner: with "
                 'credential = "bearer" and without it, any token would let its bearer in as anyone'
             )
-        if self.service_auth is not None and self.service_auth.kind != "header":
-            raise ValueError(
-                "service_auth: expected kind header: the Authorization header holds the user's "
-                "credential"
-            )
+        check_authorization_is_free(self.service_auth)
         return self
 
 

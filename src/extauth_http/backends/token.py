@@ -5,18 +5,40 @@ token to be the user who logs in.
 """
 
 import re
-import time
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
 from extauth_http.backends.base import Backend
+from extauth_http.backends.owner import owner_denial
 from extauth_http.backends.registry import backend_class, backend_of_kind
+from extauth_http.backends.response_rules import MISSING
+from extauth_http.backends.token_claims import (
+    Claims,
+    Required,
+    check_audience,
+    check_issuer,
+    check_no_denial,
+    check_required,
+    check_scope,
+    check_times,
+    check_token_type,
+    find_claim,
+)
 from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.backend import BackendSettings
+from extauth_http.config.service_auth import ServiceAuth
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command
-from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -25,12 +47,30 @@ BEARER_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 NOT_A_TOKEN = Answer(Verdict.DENY, "not_a_token", "the password is not a bearer token")
 
 
+OWNER_CLAIMS = ("preferred_username", "username", "sub", "email", "nickname", "name")
+"""Claims that usually name the owner of a token."""
+
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
+RequiredValue = Scalar | list[Scalar]
+
+
 def _isuser_setting(value: Any) -> Any:
     if isinstance(value, str):
         if value not in ("deny", "allow", "undecided"):
             raise ValueError("expected 'deny', 'allow', 'undecided' or a table with a kind")
         return value
     return backend_of_kind(value)
+
+
+def check_authorization_is_free(service_auth: ServiceAuth | None) -> None:
+    """Raises ValueError if ``service_auth`` sends the header that holds the user's credential."""
+    if service_auth is None:
+        return
+    if any(name.lower() == b"authorization" for name, _ in service_auth.headers()):
+        raise ValueError(
+            "service_auth: expected kind header with another name: the Authorization header holds "
+            "the user's credential"
+        )
 
 
 class TokenSettings(BackendSettings):
@@ -46,6 +86,9 @@ class TokenSettings(BackendSettings):
     username_match: str = "{user}"
     """The name of the owner in that claim, with ``{user}`` and ``{host}``."""
     audience: str | None = None
+    require: dict[str, RequiredValue] = Field(default_factory=dict)
+    """Claims that a token needs, each with a value or a list of values. An empty list requires
+    nothing of a claim."""
     scope: str | None = None
     """The scopes that a token needs, separated by spaces."""
     issuer: str | None = None
@@ -66,6 +109,16 @@ class TokenSettings(BackendSettings):
         return self
 
 
+def _required_claims(settings: TokenSettings, claim: str) -> Required:
+    """The configured claims. An e-mail address names its owner only if it is verified: anybody
+    can register with the address of someone else."""
+    before, _, last = claim.rpartition(".")
+    if last != "email":
+        return settings.require
+    verified = f"{before}.email_verified" if before else "email_verified"
+    return {verified: True, **settings.require}
+
+
 class TokenBackend(Backend):
     """The base of kinds whose service checks a token and does not know which users exist."""
 
@@ -74,6 +127,7 @@ class TokenBackend(Backend):
     def __init__(self, settings: TokenSettings) -> None:
         self._settings = settings
         self._claim = settings.username_claim or settings.default_claim
+        self._required = _required_claims(settings, self._claim)
         self._isuser_backend: Backend | None = None
         if isinstance(settings.isuser, BackendSettings):
             self._isuser_backend = backend_class(settings.isuser.kind)(settings.isuser)
@@ -98,81 +152,45 @@ class TokenBackend(Backend):
         finally:
             http.status = nested.status
 
-    def check_claims(self, claims: dict[str, Any], command: Command) -> Answer:
+    def check_claims(self, claims: Claims, command: Command) -> Answer:
         """ALLOW if the claims name the user of the command as the owner and all rules hold.
 
-        Raises UndecidedError (``not_an_answer``) for a time that is not a number.
+        Raises UndecidedError (``not_an_answer``) for claims that are not what they have to be.
         """
+        settings = self._settings
         return (
-            self._check_owner_claim(claims, command)
-            or _check_times(claims)
-            or self._check_audience(claims)
-            or self._check_issuer(claims)
-            or self._check_scope(claims)
+            check_no_denial(claims)
+            or check_token_type(claims)
+            or self._check_owner_claim(claims, command)
+            or check_times(claims)
+            or check_audience(claims, settings.audience)
+            or check_issuer(claims, settings.issuer)
+            or check_scope(claims, settings.scope)
+            or check_required(claims, self._required)
             or Answer(Verdict.ALLOW, "allowed")
         )
 
     def check_owner(self, owner: object, source: str, command: Command) -> Answer | None:
         """None if the owner is the user of the command, else the DENY that says why not.
 
-        Both names are compared as ejabberd compares names (nodeprep). ``source`` is the claim or
-        header that names the owner.
+        ``source`` is the claim or header that names the owner.
         """
-        if not isinstance(owner, str):
-            return _deny("claim_not_text", f"{source!r} is not a text")
-        if not owner:
-            return _deny("claim_empty", f"{source!r} is empty")
-        expected = fill_pattern(self._settings.username_match, command.user, command.host)
-        if nodeprep(owner) != nodeprep(expected):
-            return _deny("another_user", f"{source!r} names another user")
-        return None
+        return owner_denial(owner, self._expected_owner(command), source)
 
-    def _check_owner_claim(self, claims: dict[str, Any], command: Command) -> Answer | None:
-        if self._claim not in claims:
-            detail = f"{self._claim!r} is missing, so the owner is unknown"
-            return _deny("claim_missing", detail)
-        return self.check_owner(claims[self._claim], self._claim, command)
+    def _expected_owner(self, command: Command) -> str:
+        return fill_pattern(self._settings.username_match, command.user, command.host)
 
-    def _check_audience(self, claims: dict[str, Any]) -> Answer | None:
-        expected = self._settings.audience
-        found = claims.get("aud")
-        if expected is None or found == expected:
-            return None
-        if isinstance(found, list) and expected in found:
-            return None
-        return _deny("wrong_audience", "the token is for another service, or names no service")
+    def _check_owner_claim(self, claims: Claims, command: Command) -> Answer | None:
+        found = find_claim(claims, self._claim)
+        denied = self.check_owner(found, self._claim, command)
+        if denied and found is MISSING:
+            return replace(denied, detail=denied.detail + self._other_claim(claims, command))
+        return denied
 
-    def _check_issuer(self, claims: dict[str, Any]) -> Answer | None:
-        expected = self._settings.issuer
-        if expected is None or claims.get("iss") == expected:
-            return None
-        return _deny("wrong_issuer", "the token is of another issuer, or names no issuer")
-
-    def _check_scope(self, claims: dict[str, Any]) -> Answer | None:
-        if self._settings.scope is None:
-            return None
-        found = claims.get("scope")
-        present = set(found.split(" ")) if isinstance(found, str) else set()
-        if set(self._settings.scope.split()) <= present:
-            return None
-        return _deny("scope_missing", "the token lacks a scope that the configuration requires")
-
-
-def _check_times(claims: dict[str, Any]) -> Answer | None:
-    """``exp`` and ``nbf`` (RFC 7519 section 4.1), if they are there: seconds since 1970."""
-    now = time.time()
-    for name in ("exp", "nbf"):
-        value = claims.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UndecidedError("not_an_answer", f"{name} is not a number")
-        if name == "exp" and value <= now:
-            return _deny("expired", "the token has expired")
-        if name == "nbf" and value > now:
-            return _deny("not_yet_valid", "the token is not valid yet")
-    return None
-
-
-def _deny(reason: str, detail: str) -> Answer:
-    return Answer(Verdict.DENY, reason, detail)
+    def _other_claim(self, claims: Claims, command: Command) -> str:
+        """A suggestion, if another claim names the user."""
+        expected = self._expected_owner(command)
+        for name in OWNER_CLAIMS:
+            if name in claims and owner_denial(claims[name], expected, name) is None:
+                return f"; {name!r} names this user: if it always does, set username_claim to it"
+        return ""
