@@ -1,7 +1,6 @@
 """The ``mongooseim`` kind: the API of MongooseIM's "HTTP authentication method".
 
-``ejabberd_auth_http`` of old ejabberd releases uses the same API. Source: MongooseIM's
-documentation.
+``ejabberd_auth_http`` of ejabberd-contrib uses the same API. Source: MongooseIM's documentation.
 """
 
 from extauth_http.backends.base import Backend

@@ -10,6 +10,7 @@ from extauth_http.check.account import Account
 from extauth_http.check.configuration import file as configuration
 from extauth_http.check.configuration import selection
 from extauth_http.check.ejabberd_yml import (
+    auth_http,
     authentication,
     global_options,
     host_options,
@@ -78,14 +79,17 @@ class Checks:
             yield "The configuration that ejabberd.yml uses", found
         account = None if selection.is_read_by_service(yml) else self.account
         for_ejabberd = bool(self.ejabberd_yml or self.api)
+        examples = auth_http.backend_examples(yml) if yml else {}
         for file, hosts in selection.files_of_hosts(yml, self.config).items():
-            settings, found = configuration.findings(file, account, for_ejabberd=for_ejabberd)
+            settings, found = configuration.findings(
+                file, account, for_ejabberd=for_ejabberd, examples=examples
+            )
             yield "The configuration of extauth-http", found
             if settings:
                 self.dialects.add(settings.dialect)
                 is_of_host = not hosts or (self.login and self.login.host in hosts)
                 login = self.login if is_of_host else None
-                yield "The service", list(service.findings(settings, hosts, login))
+                yield "The service", list(service.findings(settings, hosts, login, examples))
 
     def _ejabberd_yml(self, yml: EjabberdYml) -> Iterator[Section]:
         if self.login and self.login.host not in yml.hosts:

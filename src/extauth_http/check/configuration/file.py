@@ -1,31 +1,39 @@
 """The configuration of extauth-http: the file is there and valid."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from extauth_http.backends.registry import load
 from extauth_http.check.account import Account
+from extauth_http.check.backend_example import (
+    NO_EXAMPLES,
+    BackendExample,
+    example_config,
+)
 from extauth_http.check.configuration import permissions, risky_settings
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.config.loader import CONFIG_VARIABLE, PREFIX, ConfigError, config_file
 from extauth_http.config.settings import Settings
 
-MINIMAL_CONFIG = '[backend]\nkind = "rest"\nurl = "http://127.0.0.1:8080/xmpp"'
-
 
 def findings(
-    file: Path | None, account: Account | None, *, for_ejabberd: bool
+    file: Path | None,
+    account: Account | None,
+    *,
+    for_ejabberd: bool,
+    examples: Mapping[str, BackendExample] = NO_EXAMPLES,
 ) -> tuple[Settings | None, list[Finding]]:
     """The settings, None if they cannot be used, and the findings about them.
 
     ``account`` reads the file and writes the log. It is None for a configuration of ``serve``,
     whose account is unknown. ``for_ejabberd`` says that the server is ejabberd, not MongooseIM.
+    ``examples`` are the backends by virtual host to write into a missing file.
     """
     chosen = config_file(file)
     found = list(_environment())
     if chosen and _is_missing(chosen):
-        return None, [*found, _missing(chosen)]
+        return None, [*found, _missing(chosen, examples)]
     try:
         settings = load(chosen)
     except ConfigError as error:
@@ -55,12 +63,12 @@ def _is_missing(file: Path) -> bool:
     return False
 
 
-def _missing(file: Path) -> Finding:
+def _missing(file: Path, examples: Mapping[str, BackendExample]) -> Finding:
     return broken(
         "config-missing",
         f"{file} does not exist. Create it, or name another file with --config. The lines below "
         "are a minimal configuration",
-        line=MINIMAL_CONFIG,
+        line=example_config(examples),
         where=str(file),
     )
 

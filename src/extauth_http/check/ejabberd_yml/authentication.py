@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from extauth_http.check.backend_example import BackendExample
+from extauth_http.check.ejabberd_yml.auth_http import backend_example
 from extauth_http.check.ejabberd_yml.host_options import (
     extauth_program,
     extauth_program_yaml,
@@ -18,6 +20,7 @@ OTHER_METHODS = {
     "odbc": "a password in ejabberd's SQL tables",
     "ldap": "a password in the LDAP directory",
     "pam": "the password of an account on this machine",
+    "http": "a password that the service of ejabberd_auth_http accepts",
     "jwt": "a token signed by jwt_key, even a revoked one",
 }
 """What an ``auth_method`` beside ``external`` accepts after the program has refused a login.
@@ -41,7 +44,7 @@ def _auth_method(yml: EjabberdYml, host: str) -> Iterator[Finding]:
     parts = yml.parts(host, "auth_method")
     methods = [word for part in parts for word in part.value.words]
     if "external" not in methods:
-        yield _not_external(methods, parts, host)
+        yield _not_external(methods, parts, host, backend_example(yml, host))
         return
     for part in parts:
         correction = replacement(part, "auth_method", ["external"] if part is parts[0] else [])
@@ -52,14 +55,28 @@ def _auth_method(yml: EjabberdYml, host: str) -> Iterator[Finding]:
         yield good("auth-method", "auth_method is external only", host=host, **location(parts[-1]))
 
 
-def _not_external(methods: list[str], parts: list[Option], host: str) -> Finding:
+def _not_external(
+    methods: list[str], parts: list[Option], host: str, example: BackendExample | None
+) -> Finding:
+    details: tuple[str, ...] = ()
     if methods:
-        current = f"auth_method is {', '.join(methods)}"
+        current = f"auth_method is {', '.join(methods)}. ejabberd never asks the program"
     else:
-        current = "auth_method is not set, so ejabberd uses default_db, which is mnesia by default"
+        current = (
+            "auth_method is not set, so ejabberd uses default_db, which is mnesia by default. "
+            "ejabberd never asks the program"
+        )
+    if example:
+        current = (
+            f"auth_method is {', '.join(methods)}: ejabberd itself asks the service at "
+            f"{example.url} (ejabberd_auth_http of ejabberd-contrib). With external, the program "
+            "asks the same service"
+        )
+        details = ("in extauth-http.toml:", *example.toml().splitlines())
     return broken(
         "auth-method-not-external",
-        f"{current}. ejabberd never asks the program",
+        current,
+        details=details,
         line="auth_method: [external]",
         host=host,
         **(location(parts[0]) if parts and not parts[0].is_appended else {}),

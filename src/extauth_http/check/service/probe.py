@@ -2,12 +2,11 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 
-from extauth_http.check.configuration.file import MINIMAL_CONFIG
+from extauth_http.check.backend_example import NO_EXAMPLES, BackendExample, host_table
 from extauth_http.check.finding import Finding, Level, broken, good, warning
-from extauth_http.check.lines import toml_text
 from extauth_http.check.login import Login
 from extauth_http.check.service import reachability
 from extauth_http.check.service.trace import TracedRequest, TracingPool, describe_answer
@@ -27,9 +26,14 @@ WRONG_URL_REASONS = {"http_401", "http_403", "http_404", "http_405"}
 """Reasons that a wrong url or a missing ``service_auth`` also causes."""
 
 
-def findings(settings: Settings, hosts: list[str], login: Login | None) -> Iterator[Finding]:
+def findings(
+    settings: Settings,
+    hosts: list[str],
+    login: Login | None,
+    examples: Mapping[str, BackendExample] = NO_EXAMPLES,
+) -> Iterator[Finding]:
     """``hosts`` are the virtual hosts to ask about; if empty, those of the configuration and of
-    ``login``."""
+    ``login``. ``examples`` are the backends to write for hosts that have none."""
     is_reached: list[bool] = []
     for origin, backend, table in _origins(settings):
         found = list(reachability.findings(origin, backend, table, settings.deadline))
@@ -45,7 +49,7 @@ def findings(settings: Settings, hosts: list[str], login: Login | None) -> Itera
     try:
         configured = [*sorted(settings.hosts), *([login.host] if login else [])]
         for host in hosts or list(dict.fromkeys(configured)) or [DEFAULT_HOST]:
-            yield from _unknown_user(probe, host)
+            yield from _unknown_user(probe, host, examples.get(host, BackendExample()))
         if login:
             yield from _login(probe, login)
     finally:
@@ -64,7 +68,7 @@ def _origins(settings: Settings) -> Iterator[tuple[Origin, BackendSettings, str]
 
 
 def _tables(settings: Settings) -> Iterator[tuple[str, BackendSettings]]:
-    names = {f"hosts.{host}.backend": f"hosts.{toml_text(host)}.backend" for host in settings.hosts}
+    names = {f"hosts.{host}.backend": host_table(host) for host in settings.hosts}
     for place, backend in settings.backends().items():
         yield from _with_nested_tables(names.get(place, place), backend)
 
@@ -113,7 +117,7 @@ class _Probe:
         )
 
 
-def _unknown_user(probe: _Probe, host: str) -> Iterator[Finding]:
+def _unknown_user(probe: _Probe, host: str, example: BackendExample) -> Iterator[Finding]:
     user = f"extauth-check-{secrets.token_hex(4)}"
     times = []
     for _ in range(ROUNDS):
@@ -126,7 +130,7 @@ def _unknown_user(probe: _Probe, host: str) -> Iterator[Finding]:
         yield broken(
             "backend-none",
             f"no backend is configured for {host}: all logins there fail",
-            line=MINIMAL_CONFIG.replace("[backend]", f"[hosts.{toml_text(host)}.backend]"),
+            line=example.toml(host_table(host)),
             host=host,
         )
         return
