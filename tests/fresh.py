@@ -43,6 +43,7 @@ PIP_CONFIGURATION = (
 ENTER = """
 root=$1
 shift
+mount --bind "$root" "$root" # a test that mounts needs a root that is a mount point
 while [ "$1" != -- ]; do
     mkdir -p "$root$1"
     mount --rbind "$1" "$root$1"
