@@ -90,15 +90,15 @@ def _relay(parser: Parser, _: Parser) -> None:
 
 
 def _user(parser: Parser, common: Parser) -> None:
-    from extauth_http.admin.arguments import of_user
+    from extauth_http.admin.arguments import add_user_commands
 
-    of_user(parser, common)
+    add_user_commands(parser, common)
 
 
 def _room(parser: Parser, common: Parser) -> None:
-    from extauth_http.admin.arguments import of_room
+    from extauth_http.admin.arguments import add_room_commands
 
-    of_room(parser, common)
+    add_room_commands(parser, common)
 
 
 COMMANDS = (

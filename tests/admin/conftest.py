@@ -1,4 +1,4 @@
-"""An operator, and ``mod_http_api`` played on a real socket."""
+"""An operator, and ``mod_http_api`` fake on a real socket."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from extauth_http.admin import removal, revoke
+from extauth_http.admin import revoke, room_removal
+from tests.admin.fake_commands import FakeRoom
+from tests.admin.fake_ejabberd import FakeEjabberd
 from tests.admin.operator import ROOM, Operator, Play
-from tests.admin.played import Played, PlayedRoom
 
 
 @pytest.fixture
@@ -16,22 +17,22 @@ def operator(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Operator:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(revoke, "BACK_AGAIN", 0.0)
-    monkeypatch.setattr(removal, "BETWEEN", 0.01)
-    monkeypatch.setattr(removal, "SEEN", 0.2)
+    monkeypatch.setattr(revoke, "RECONNECT_TIME", 0.0)
+    monkeypatch.setattr(room_removal, "LIFT_INTERVAL", 0.01)
+    monkeypatch.setattr(room_removal, "KICK_TIMEOUT", 0.2)
     return Operator(tmp_path, capsys, monkeypatch)
 
 
 @pytest.fixture
 def play(operator: Operator) -> Iterator[Play]:
     """Makes a server and points the configuration to it."""
-    running: list[Played] = []
+    running: list[FakeEjabberd] = []
 
-    def start(release: str = "26.07", more: str = "", **options: Any) -> Played:
-        played = Played(release, **options).__enter__()
-        running.append(played)
-        operator.configure(played.url, more)
-        return played
+    def start(release: str = "26.07", more: str = "", **options: Any) -> FakeEjabberd:
+        fake = FakeEjabberd(release, **options).__enter__()
+        running.append(fake)
+        operator.configure(fake.url, more)
+        return fake
 
     yield start
     for each in running:
@@ -39,11 +40,9 @@ def play(operator: Operator) -> Iterator[Play]:
 
 
 @pytest.fixture
-def server(play: Play) -> Played:
+def server(play: Play) -> FakeEjabberd:
     """The newest release, with alice on twice and in a room."""
-    played = play()
-    played.sessions = {"alice@example.org": ["phone", "desk"], "bob@example.org": ["pad"]}
-    played.rooms[ROOM] = PlayedRoom(
-        {"alice@example.org/phone": "Ali", "bob@example.org/pad": "Bobby"}
-    )
-    return played
+    fake = play()
+    fake.sessions = {"alice@example.org": ["phone", "desk"], "bob@example.org": ["pad"]}
+    fake.rooms[ROOM] = FakeRoom({"alice@example.org/phone": "Ali", "bob@example.org/pad": "Bobby"})
+    return fake

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from extauth_http.cli import main
-from tests.admin.played import Played
+from tests.admin.fake_ejabberd import FakeEjabberd
 
 EXECUTABLE = Path(sys.executable).parent / "extauth-http"
-Play = Callable[..., Played]
+Play = Callable[..., FakeEjabberd]
 ROOM = "tea@conference.example.org"
 
 
 @dataclass(frozen=True)
-class Ran:
+class Result:
     """What came of a command."""
 
     code: int
@@ -50,7 +50,7 @@ class Operator:
         """``more`` stands in the ``ejabberd`` table or after it."""
         self.config.write_text(f'[ejabberd]\napi = "{api}"\ntimeout = 5\n{more}\n')
 
-    def __call__(self, *arguments: str, stdin: bytes = b"") -> Ran:
+    def __call__(self, *arguments: str, stdin: bytes = b"") -> Result:
         self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         self._capsys.readouterr()
         try:
@@ -62,4 +62,4 @@ class Operator:
         for name, text in (("stdout", said.out), ("stderr", said.err)):
             with (self.folder / name).open("a") as file:
                 file.write(text)
-        return Ran(code, said.out, said.err)
+        return Result(code, said.out, said.err)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.admin.fake_ejabberd import FakeEjabberd
 from tests.admin.operator import Operator
-from tests.admin.played import Played
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from tests.admin.played import Played
         "deadline = 99\n[log]\nlevel = 3\n",
     ],
 )
-def test_a_broken_backend_keeps_nobody_from_being_kicked(
-    operator: Operator, server: Played, backend: str
+def test_a_user_can_be_kicked_with_an_invalid_backend(
+    operator: Operator, server: FakeEjabberd, backend: str
 ) -> None:
     top, _, rest = backend.partition("[") if backend.startswith("deadline") else ("", "", backend)
     text = f"{top}{operator.config.read_text()}{'[' if top else ''}{rest}"

@@ -8,41 +8,42 @@ from extauth_http.config.ejabberd import EjabberdSettings
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
+from tests.admin.fake_commands import SERVICE, FakeRoom
+from tests.admin.fake_ejabberd import RELEASES, FakeEjabberd, respond
 from tests.admin.operator import ROOM
-from tests.admin.played import RELEASES, SERVICE, Played, PlayedRoom, says
 
 TEA = Jid.parse(ROOM)
 ALICE = Jid("alice", "example.org")
 
 
-def api(played: Played) -> ApiClient:
-    return ApiClient(EjabberdSettings.model_validate({"api": played.url}))
+def api(fake: FakeEjabberd) -> ApiClient:
+    return ApiClient(EjabberdSettings.model_validate({"api": fake.url}))
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_room_is_looked_at_on_each_release(release: str) -> None:
-    with Played(release) as played:
-        played.rooms[ROOM] = PlayedRoom(
+def test_a_room_is_read_on_each_release(release: str) -> None:
+    with FakeEjabberd(release) as fake:
+        fake.rooms[ROOM] = FakeRoom(
             {"Alice@Example.org/phone": "Ali", "alice@example.org.evil/x": "Ali2"},
             {"Alice@Example.org/phone": "moderator"},
             {"alice@example.org": "owner"},
             ["bob@example.org"],
             {"persistent": "true", "title": "Tea"},
         )
-        room = rooms.look(api(played), TEA)
+        room = rooms.read_room(api(fake), TEA)
     assert [(one.nick, one.role) for one in room.occupants_of(ALICE)] == [("Ali", "moderator")]
     assert room.affiliation_of(ALICE) == "owner"
     assert room.affiliation_of(Jid("bob", "example.org")) == "none"
     assert room.subscribers == ["bob@example.org"]
-    told = None if release == "24.12" else {"persistent": "true", "title": "Tea"}
-    assert room.options == told
+    options = None if release == "24.12" else {"persistent": "true", "title": "Tea"}
+    assert room.options == options
 
 
-def test_options_are_read_as_a_list_too() -> None:
-    with Played() as played:
-        played.rooms[ROOM] = PlayedRoom()
-        played.meets("get_room_options", says(200, [{"name": "title", "value": "Tea"}]))
-        assert rooms.look(api(played), TEA).options == {"title": "Tea"}
+def test_options_can_be_a_list() -> None:
+    with FakeEjabberd() as fake:
+        fake.rooms[ROOM] = FakeRoom()
+        fake.script("get_room_options", respond(200, [{"name": "title", "value": "Tea"}]))
+        assert rooms.read_room(api(fake), TEA).options == {"title": "Tea"}
 
 
 @pytest.mark.parametrize(
@@ -60,30 +61,30 @@ def test_options_are_read_as_a_list_too() -> None:
         ("get_room_options", [{"name": "title"}]),
     ],
 )
-def test_a_room_of_another_shape_is_an_error_that_names_the_command(
+def test_a_result_of_another_form_is_an_error_that_names_the_command(
     command: str, answer: object
 ) -> None:
-    with Played() as played:
-        played.rooms[ROOM] = PlayedRoom()
-        played.meets(command, says(200, answer))
+    with FakeEjabberd() as fake:
+        fake.rooms[ROOM] = FakeRoom()
+        fake.script(command, respond(200, answer))
         with pytest.raises(
             ApiError, match=rf"^{command}: ejabberd returned a result of an unexpected form"
         ):
-            rooms.look(api(played), TEA)
+            rooms.read_room(api(fake), TEA)
 
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("room", [f"nothing@{SERVICE}", "tea@nowhere.example.org"])
-def test_a_room_that_is_not_there_is_said_so_on_each_release(release: str, room: str) -> None:
+def test_a_missing_room_is_an_error_on_each_release(release: str, room: str) -> None:
     with (
-        Played(release) as played,
-        pytest.raises(RoomNotFoundError, match=rf"^there is no room {room}: ejabberd answers"),
+        FakeEjabberd(release) as fake,
+        pytest.raises(RoomNotFoundError, match=rf"^there is no room {room} \(ejabberd answers"),
     ):
-        rooms.look(api(played), Jid.parse(room))
+        rooms.read_room(api(fake), Jid.parse(room))
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "answer"),
     [
         (500, "internal_error"),
         (400, "Request have unknown arguments: [room]"),
@@ -91,22 +92,20 @@ def test_a_room_that_is_not_there_is_said_so_on_each_release(release: str, room:
         (404, "Endpoint not found."),
     ],
 )
-def test_an_error_that_says_nothing_of_the_room_does_not_make_it_gone(
-    status: int, said: str
-) -> None:
-    with Played() as played:
-        played.rooms[ROOM] = PlayedRoom()
-        played.meets("get_room_affiliations", *[says(status, said)] * 2)
+def test_another_error_does_not_mean_that_the_room_is_gone(status: int, answer: str) -> None:
+    with FakeEjabberd() as fake:
+        fake.rooms[ROOM] = FakeRoom()
+        fake.script("get_room_affiliations", *[respond(status, answer)] * 2)
         with pytest.raises(ApiError, match=r"^get_room_affiliations: "):
-            rooms.look(api(played), TEA)
+            rooms.read_room(api(fake), TEA)
 
 
 @pytest.mark.parametrize("answer", [[{"jid": "x"}], {}, [{"jid": "x", "participants": "?"}]])
-def test_a_list_of_another_shape_is_an_error(answer: object) -> None:
-    with Played() as played:
-        played.meets("muc_online_rooms_by_regex", says(200, answer))
+def test_a_list_of_another_form_is_an_error(answer: object) -> None:
+    with FakeEjabberd() as fake:
+        fake.script("muc_online_rooms_by_regex", respond(200, answer))
         with pytest.raises(ApiError, match="muc_online_rooms_by_regex"):
-            rooms.online(api(played), "global")
+            rooms.list_rooms(api(fake), "global")
 
 
 @pytest.mark.parametrize(
@@ -120,15 +119,15 @@ def test_a_list_of_another_shape_is_an_error(answer: object) -> None:
         ("conference.notexample.org", ["example.org", "other.org"], ""),
     ],
 )
-def test_the_host_of_a_service_is_seen_from_its_name(
+def test_the_host_of_a_service_follows_from_its_name(
     service: str, served: list[str], host: str
 ) -> None:
     assert rooms.host_of(service, served) == host
 
 
 @pytest.mark.parametrize("answer", [0, None, {"nick": "x"}])
-def test_a_nick_of_another_shape_is_an_error(answer: object) -> None:
-    with Played() as played:
-        played.meets("muc_get_registered_nick", says(200, answer))
+def test_a_nick_of_another_form_is_an_error(answer: object) -> None:
+    with FakeEjabberd() as fake:
+        fake.script("muc_get_registered_nick", respond(200, answer))
         with pytest.raises(ApiError, match="muc_get_registered_nick"):
-            rooms.registered_nick(api(played), ALICE, SERVICE)
+            rooms.registered_nick(api(fake), ALICE, SERVICE)

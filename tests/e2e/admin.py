@@ -1,4 +1,4 @@
-"""The commands about users and rooms, run beside clients that are on, and what those see."""
+"""Runs commands about users and rooms while clients are connected, and records their stanzas."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from extauth_http.ejabberd_api.releases import Release, parse_release
 from tests.e2e.conftest import PROGRAM
 from tests.e2e.ejabberd import MODULES, Ejabberd
 from tests.e2e.xmpp import TIMEOUT, Session
@@ -17,7 +18,7 @@ SERVICE = "conference.example.org"
 
 
 @dataclass(frozen=True)
-class Ran:
+class Result:
     """A command that has ended."""
 
     code: int
@@ -38,11 +39,11 @@ class Operator:
             f'{backend}\n[ejabberd]\napi = "http://127.0.0.1:{server.api_port}/api"\n{more}\n'
         )
 
-    async def run(self, *words: str, given: str = "") -> Ran:
+    async def run(self, *words: str, given: str = "") -> Result:
         process = await self.start(*words)
         out, err = await process.communicate(given.encode())
         assert process.returncode is not None
-        return Ran(process.returncode, out.decode(), err.decode())
+        return Result(process.returncode, out.decode(), err.decode())
 
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -54,57 +55,59 @@ class Operator:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def does(self, *words: str, given: str = "") -> Ran:
-        """The same, for what has to work."""
-        ran = await self.run(*words, given=given)
-        assert ran.code == 0, (words, ran)
-        return ran
+    async def run_ok(self, *words: str, given: str = "") -> Result:
+        """Like ``run``, and asserts exit code 0."""
+        result = await self.run(*words, given=given)
+        assert result.code == 0, (words, result)
+        return result
 
 
-class Eyes:
-    """Everything that a client is sent from now on, stanza by stanza."""
+class StanzaLog:
+    """The stanzas that a client receives, in order."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.stanzas: list[ElementTree.Element] = []
-        self._came = asyncio.Event()
-        session._client.add_filter("in", self._note)
+        self._received = asyncio.Event()
+        session._client.add_filter("in", self._record)
 
-    def _note(self, stanza: Any) -> Any:
+    def _record(self, stanza: Any) -> Any:
         self.stanzas.append(ElementTree.fromstring(str(stanza)))
-        self._came.set()
+        self._received.set()
         return stanza
 
-    async def sees(
-        self, what: Callable[[ElementTree.Element], bool], timeout: float = TIMEOUT
+    async def wait_for(
+        self, matches: Callable[[ElementTree.Element], bool], timeout: float = TIMEOUT
     ) -> ElementTree.Element:
-        """The first stanza that is it, from those that came or come; those before it are gone."""
+        """The first stanza that matches, received or still to come. Removes it and those before."""
 
-        async def looking() -> ElementTree.Element:
+        async def search() -> ElementTree.Element:
             while True:
-                self._came.clear()
+                self._received.clear()
                 for index, stanza in enumerate(self.stanzas):
-                    if what(stanza):
+                    if matches(stanza):
                         del self.stanzas[: index + 1]
                         return stanza
-                await self._came.wait()
+                await self._received.wait()
 
         try:
-            return await asyncio.wait_for(looking(), timeout)
+            return await asyncio.wait_for(search(), timeout)
         except TimeoutError:
             seen = "\n".join(ElementTree.tostring(each).decode() for each in self.stanzas)
-            raise AssertionError(f"{self.session.jid} did not see it, but:\n{seen}") from None
+            raise AssertionError(
+                f"{self.session.jid} received no such stanza, but:\n{seen}"
+            ) from None
 
-    async def joins(self, room: str, nick: str) -> list[int]:
-        """Enters a room and gives the status codes of its own presence there, or of the refusal's
-        error an empty list."""
+    async def join(self, room: str, nick: str) -> list[int]:
+        """Joins a room. Returns the status codes of the own presence in it, or an empty list if the
+        room refuses."""
         client = self.session._client
         client.register_plugin("xep_0045")
         self.stanzas.clear()
         presence = client.make_presence(pto=f"{room}/{nick}")
         presence.append(ElementTree.Element("{http://jabber.org/protocol/muc}x"))
         presence.send()
-        own = await self.sees(
+        own = await self.wait_for(
             lambda stanza: (
                 is_presence(stanza, f"{room}/{nick}")
                 and (
@@ -146,8 +149,8 @@ def child(stanza: ElementTree.Element, tag: str) -> ElementTree.Element | None:
     return next(iter(stanza.iter(tag)), None)
 
 
-def release(server: Ejabberd) -> tuple[int, int]:
-    """Year and month of the ejabberd that runs."""
-    said = str(server.api("status")).partition("ejabberd ")[2]
-    year, month = said[:5].split(".")
-    return int(year), int(month)
+def release(server: Ejabberd) -> Release:
+    """The release of a running ejabberd."""
+    found = parse_release(server.api("status"))
+    assert found is not None
+    return found

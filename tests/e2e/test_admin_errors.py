@@ -1,4 +1,4 @@
-"""What the operator does wrong, or has not set up: a clear error, and nothing half done."""
+"""Errors of the operator or of the configuration: each is reported, and nothing is half done."""
 
 import asyncio
 import textwrap
@@ -11,7 +11,7 @@ import yaml
 from extauth_http.config.service_auth import service_auth_of_kind
 from extauth_http.ejabberd_api import hints
 from extauth_http.ejabberd_api.hints import to_yaml
-from tests.e2e.admin import ROOM_MODULES, SERVICE, Operator, Ran, release
+from tests.e2e.admin import ROOM_MODULES, SERVICE, Operator, Result, release
 from tests.e2e.ejabberd import Ejabberd
 from tests.integration.service import Service, http
 from tests.token_service import TokenService
@@ -23,12 +23,12 @@ PASSWORD = "adm:in secret"
 ROOM = f"tea@{SERVICE}"
 
 
-def run(operator: Operator, *words: str, given: str = "") -> Ran:
+def run(operator: Operator, *words: str, given: str = "") -> Result:
     return asyncio.run(operator.run(*words, given=given))
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "problem"),
     [
         (("user", "sessions", "nobody@example.org"), "does not know nobody@example.org"),
         (("user", "kick", "nobody@example.org", "--yes"), "does not know nobody@example.org"),
@@ -41,8 +41,8 @@ def run(operator: Operator, *words: str, given: str = "") -> Ran:
         (("room", "remove", ROOM, "nobody@example.org", "--yes"), "does not know nobody"),
         (("room", "invite", f"nowhere@{SERVICE}", "alice@example.org"), "there is no room"),
         (("room", "invite", ROOM, "alice@example.org", "nobody@example.org"), "know nobody"),
-        (("room", "list", "conference.nowhere.org"), "conference.nowhere.org is no MUC service"),
-        (("room", "create", "tea@conference.nowhere.org"), "is no MUC service"),
+        (("room", "list", "conference.nowhere.org"), "conference.nowhere.org is not a MUC service"),
+        (("room", "create", "tea@conference.nowhere.org"), "is not a MUC service"),
         (("room", "create", ROOM), "Room already exists"),
         (("room", "create", f"new@{SERVICE}", "--option", "colour=red"), "colour"),
         (("room", "create", f"new@{SERVICE}", "--option", "max_users=many"), "max_users"),
@@ -52,19 +52,19 @@ def run(operator: Operator, *words: str, given: str = "") -> Ran:
         ),
     ],
 )
-def test_what_is_not_there_is_named(
-    words: tuple[str, ...], said: str, server: Ejabberd, tmp_path: Path
+def test_an_error_names_what_does_not_exist(
+    words: tuple[str, ...], problem: str, server: Ejabberd, tmp_path: Path
 ) -> None:
-    ran = run(Operator(server, tmp_path), *words)
-    assert ran.code == 1, ran
-    assert said in ran.out + ran.err
-    assert "Traceback" not in ran.err
+    result = run(Operator(server, tmp_path), *words)
+    assert result.code == 1, result
+    assert problem in result.out + result.err
+    assert "Traceback" not in result.err
     assert server.api("muc_online_rooms", service=SERVICE) == [ROOM]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One for all of these: none of them may leave anything behind."""
+    """One server for all cases: none of them may leave anything behind."""
     from tests.e2e.conftest import program_line
     from tests.token_service import token_service
 
@@ -78,19 +78,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
             yield server
 
 
-def test_without_the_modules_the_lines_for_them_are_given(program: str, tmp_path: Path) -> None:
+def test_a_missing_module_has_the_lines_to_enable_it(program: str, tmp_path: Path) -> None:
     with Ejabberd(program, modules={}) as server:
         operator = Operator(server, tmp_path)
         for words, module in (
             (("user", "kick", "alice@example.org", "--yes"), "mod_admin_extra"),
             (("room", "list"), "mod_muc_admin"),
         ):
-            ran = run(operator, *words)
-            assert ran.code == 1
-            assert yaml.safe_load(ran.err.rsplit("\n\n", 1)[1]) == {"modules": {module: {}}}
+            result = run(operator, *words)
+            assert result.code == 1
+            assert yaml.safe_load(result.err.rsplit("\n\n", 1)[1]) == {"modules": {module: {}}}
 
 
-def test_the_account_may_what_the_lines_of_the_refusal_allow_and_nobody_else(
+def test_an_account_may_call_what_the_lines_of_the_refusal_allow(
     service: TokenService, program: str, tmp_path: Path
 ) -> None:
     for jid in (ADMIN, "alice2@example.org"):
@@ -123,8 +123,8 @@ def test_the_account_may_what_the_lines_of_the_refusal_allow_and_nobody_else(
         assert refused.code == 1
         assert "the account may not call this" in refused.err
         lines = yaml.safe_load(refused.err.rsplit("\n\n", 1)[1])
-        nobody = run(Operator(server, tmp_path), *kick)
-        assert "a caller without an account may not call this" in nobody.err
+        anonymous = run(Operator(server, tmp_path), *kick)
+        assert "a caller without an account may not call this" in anonymous.err
 
     lines["api_permissions"] |= only_status
     with Ejabberd(program, options=lines, modules=ROOM_MODULES) as server:
@@ -135,8 +135,8 @@ def test_the_account_may_what_the_lines_of_the_refusal_allow_and_nobody_else(
         assert (wrong.code, "rejects the account" in wrong.err) == (1, True)
         other = run(as_account(server, "alice2@example.org", PASSWORD), *kick)
         assert (other.code, "may not call this" in other.err) == (1, True)
-        for ran in (refused, done, wrong, other):
-            assert PASSWORD not in ran.out + ran.err
+        for result in (refused, done, wrong, other):
+            assert PASSWORD not in result.out + result.err
 
 
 def test_an_oauth_token_may_call_what_the_lines_of_the_refusal_allow(
@@ -159,30 +159,30 @@ def test_an_oauth_token_may_call_what_the_lines_of_the_refusal_allow(
         kick = ("user", "kick", "alice@example.org", "--yes")
         assert run(Operator(server, tmp_path), *kick).code == 1
         table = f'[ejabberd.service_auth]\nkind = "bearer"\ntoken = "{issued}"'
-        ran = run(Operator(server, tmp_path, table), *kick)
-        assert ran.code == 0, ran
-        assert issued not in ran.out + ran.err
+        result = run(Operator(server, tmp_path, table), *kick)
+        assert result.code == 0, result
+        assert issued not in result.out + result.err
         wrong = table.replace(issued, "x" * 20)
-        ran = run(Operator(server, tmp_path, wrong), *kick)
-        assert (ran.code, "rejects the account or token" in ran.err) == (1, True)
+        result = run(Operator(server, tmp_path, wrong), *kick)
+        assert (result.code, "rejects the account or token" in result.err) == (1, True)
 
 
-def test_what_is_no_admin_api_is_said_to_be_none(program: str, tmp_path: Path) -> None:
+def test_a_server_without_the_api_is_reported(program: str, tmp_path: Path) -> None:
     kick = ("user", "kick", "alice@example.org", "--yes")
     with Ejabberd(program) as server:
         operator = Operator(server, tmp_path)
         right = operator.config.read_text()
         operator.config.write_text(right.replace("/api", "/nothing"))
-        ran = run(operator, *kick)
-        assert (ran.code, "is not mod_http_api" in ran.err) == (1, True)
-        assert "request_handlers" in ran.err
+        result = run(operator, *kick)
+        assert (result.code, "is not mod_http_api" in result.err) == (1, True)
+        assert "request_handlers" in result.err
         page = http(200, "<html>Please log in</html>", "Content-Type: text/html")
         with Service(lambda _, connection: connection.sendall(page)) as other:
             api = f"http://127.0.0.1:{other.port}/api"
             operator.config.write_text(f'[ejabberd]\napi = "{api}"\n')
-            ran = run(operator, *kick)
-            assert (ran.code, "is not mod_http_api" in ran.err) == (1, True)
+            result = run(operator, *kick)
+            assert (result.code, "is not mod_http_api" in result.err) == (1, True)
         operator.config.write_text('[ejabberd]\napi = "http://127.0.0.1:1/api"\n')
-        ran = run(operator, *kick)
-        assert (ran.code, "cannot connect to http://127.0.0.1:1/api" in ran.err) == (1, True)
-        assert "Traceback" not in ran.err
+        result = run(operator, *kick)
+        assert (result.code, "cannot connect to http://127.0.0.1:1/api" in result.err) == (1, True)
+        assert "Traceback" not in result.err

@@ -1,4 +1,4 @@
-"""docs/users-and-rooms.md: each command in it, in its order, with its configuration."""
+"""docs/users-and-rooms.md: each command of the page, in its order, with its configuration."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.admin import ROOM_MODULES, Eyes, Operator, is_message
+from tests.e2e.admin import ROOM_MODULES, Operator, StanzaLog, is_message
 from tests.e2e.ejabberd import Ejabberd
 from tests.e2e.xmpp import login, open_session
 from tests.token_service import TokenService
@@ -31,7 +31,7 @@ def commands() -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines]
 
 
-def test_each_command_of_the_page_does_what_it_says(
+def test_each_command_of_the_page_works_as_described(
     service: TokenService, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -67,21 +67,21 @@ async def _follow(server: Ejabberd, service: TokenService, operator: Operator) -
     service.add(CARL, "wonder:land")
     people = People(server, service.issue(BOB))
     for words in commands():
-        await people.are_on()
+        await people.connect()
         given = ""
         if "--grace" in words:
             words[words.index("--grace") + 1] = "0.2s"
         if words[:2] == ["room", "remove"]:
-            await people.carl.joins(words[2], "carl")
+            await people.carl.join(words[2], "carl")
         if words[:2] == ["user", "revoke"]:
             service.revoke(people.token)
             given = f"{people.token}\n"
             words.append("--no-fast")  # mod_auth_fast is not on here
-        ran = await operator.run(*words, given=given)
-        assert ran.code == 0, (words, ran)
+        result = await operator.run(*words, given=given)
+        assert result.code == 0, (words, result)
         if words[0] == "user" and "--notify" in words:
             text = words[words.index("--notify") + 1]
-            await people.bob.sees(partial(is_message, sender="example.org", body=text))
+            await people.bob.wait_for(partial(is_message, sender="example.org", body=text))
         if words[1] in ("revoke", "kick"):
             await asyncio.wait_for(people.bob.session.ended.wait(), 20)
         if words[1] == "revoke":
@@ -95,17 +95,17 @@ async def _follow(server: Ejabberd, service: TokenService, operator: Operator) -
 
 
 class People:
-    """bob and carl, who come back when their sessions have ended; ``token`` is bob's."""
+    """bob and carl, who reconnect when their sessions have ended; ``token`` is bob's."""
 
-    bob: Eyes
-    carl: Eyes
+    bob: StanzaLog
+    carl: StanzaLog
 
     def __init__(self, server: Ejabberd, token: str) -> None:
         self.token = token
         self._server = server
 
-    async def are_on(self) -> None:
+    async def connect(self) -> None:
         if not hasattr(self, "bob") or self.bob.session.ended.is_set():
-            self.bob = Eyes(await open_session(self._server, BOB, self.token))
+            self.bob = StanzaLog(await open_session(self._server, BOB, self.token))
         if not hasattr(self, "carl") or self.carl.session.ended.is_set():
-            self.carl = Eyes(await open_session(self._server, CARL, "wonder:land"))
+            self.carl = StanzaLog(await open_session(self._server, CARL, "wonder:land"))

@@ -10,7 +10,8 @@ from extauth_http.config.ejabberd import EjabberdSettings
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
-from tests.admin.played import SERVICE, Call, Played, Scripted
+from tests.admin.fake_commands import SERVICE
+from tests.admin.fake_ejabberd import Call, CallHandler, FakeEjabberd
 from tests.credentials import PASSWORD
 
 ALICE = Jid("alice", "example.org")
@@ -41,9 +42,9 @@ def refusal(api: ApiClient, command: str = "kick_user") -> ApiError:
     return caught.value
 
 
-def then_closed(script: Scripted) -> Scripted:
-    def behave(played: Played, call: Call, connection: socket.socket) -> None:
-        script(played, call, connection)
+def then_closed(script: CallHandler) -> CallHandler:
+    def behave(fake: FakeEjabberd, call: Call, connection: socket.socket) -> None:
+        script(fake, call, connection)
         connection.shutdown(socket.SHUT_RDWR)
 
     return behave

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.admin.played import Played
+from tests.admin.fake_ejabberd import FakeEjabberd
 
 
 @pytest.fixture
-def played() -> Iterator[Played]:
-    with Played() as running:
+def fake() -> Iterator[FakeEjabberd]:
+    with FakeEjabberd() as running:
         running.sessions["alice@example.org"] = ["phone"]
         yield running

@@ -11,7 +11,7 @@ from extauth_http.ejabberd_api import hints
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.hints import CHECK_COMMANDS
 from extauth_http.http.failure import RequestFailedError, Step
-from tests.admin.played import Played, says
+from tests.admin.fake_ejabberd import FakeEjabberd, respond
 from tests.ejabberd_api.calls import BASIC, BEARER, HEADER, refusal, settings
 
 
@@ -53,10 +53,10 @@ from tests.ejabberd_api.calls import BASIC, BEARER, HEADER, refusal, settings
     ],
 )
 def test_a_refused_call_has_a_hint(
-    played: Played, command: str, status: int, answer: object, hint: str
+    fake: FakeEjabberd, command: str, status: int, answer: object, hint: str
 ) -> None:
-    played.meets(command, says(status, answer))
-    error = refusal(ApiClient(settings(played.url)), command)
+    fake.script(command, respond(status, answer))
+    error = refusal(ApiClient(settings(fake.url)), command)
     assert hint in str(error.hint)
     assert not error.may_have_changed
     assert error.is_refused

@@ -7,12 +7,12 @@ import traceback
 
 import pytest
 
-from extauth_http.admin.users import kick, sessions
+from extauth_http.admin.sessions import kick, list_sessions
 from extauth_http.ejabberd_api import client as client_module
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.terminal.masking import MASK
-from tests.admin.played import Call, Played, raw, says
+from tests.admin.fake_ejabberd import Call, FakeEjabberd, respond, send_bytes
 from tests.credentials import shown
 from tests.ejabberd_api.calls import ALICE, BASIC, BEARER, HEADER, refusal, settings, then_closed
 from tests.integration.service import http
@@ -59,28 +59,28 @@ HTML = "<html><h1>Login</h1></html>"
     ],
 )
 def test_a_response_that_is_not_a_result_is_an_error(
-    played: Played, answer: bytes, said: str, may_have_changed: bool | None
+    fake: FakeEjabberd, answer: bytes, said: str, may_have_changed: bool | None
 ) -> None:
-    played.meets("kick_user", then_closed(raw(answer)))
+    fake.script("kick_user", then_closed(send_bytes(answer)))
     with pytest.raises(ApiError) as caught:
-        kick(ApiClient(settings(played.url)), ALICE)
+        kick(ApiClient(settings(fake.url)), ALICE)
     assert str(caught.value).startswith("kick_user: ")
     assert said in caught.value.message
     assert may_have_changed is None or caught.value.may_have_changed is may_have_changed
-    assert len(played.called("kick_user")) == 1  # no redirect is followed
+    assert len(fake.called("kick_user")) == 1  # no redirect is followed
 
 
-def test_a_response_has_a_maximum_size(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_has_a_maximum_size(fake: FakeEjabberd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "MAX_RESPONSE", 1 << 20)
-    played.meets("kick_user", raw(http(200, " " * 2_000_000)))
-    error = refusal(ApiClient(settings(played.url)))
+    fake.script("kick_user", send_bytes(http(200, " " * 2_000_000)))
+    error = refusal(ApiClient(settings(fake.url)))
     assert ("too_large" in error.message, error.may_have_changed) == (True, True)
 
 
-def test_a_result_other_than_0_is_an_error(played: Played) -> None:
-    played.meets("kick_session", says(200, 1))
+def test_a_result_other_than_0_is_an_error(fake: FakeEjabberd) -> None:
+    fake.script("kick_session", respond(200, 1))
     with pytest.raises(ApiError, match="ejabberd reports a failure without a reason"):
-        ApiClient(settings(played.url)).change(
+        ApiClient(settings(fake.url)).change(
             "kick_session", user="alice", host="example.org", resource="x", reason="y"
         )
 
@@ -98,34 +98,34 @@ def test_a_result_other_than_0_is_an_error(played: Played) -> None:
     ],
 )
 def test_a_list_with_items_of_another_form_is_an_error_that_names_the_command(
-    played: Played, answer: object
+    fake: FakeEjabberd, answer: object
 ) -> None:
-    played.meets("user_sessions_info", says(200, answer))
+    fake.script("user_sessions_info", respond(200, answer))
     with pytest.raises(ApiError, match=r"^user_sessions_info: ejabberd returned a result"):
-        sessions(ApiClient(settings(played.url)), ALICE)
+        list_sessions(ApiClient(settings(fake.url)), ALICE)
 
 
-def test_a_time_that_is_out_of_range_is_an_error(played: Played) -> None:
-    (session,) = played._user_sessions_info({"user": "alice", "host": "example.org"})
-    played.meets("user_sessions_info", says(200, [{**session, "uptime": 10**30}]))
+def test_a_time_that_is_out_of_range_is_an_error(fake: FakeEjabberd) -> None:
+    (session,) = fake._user_sessions_info({"user": "alice", "host": "example.org"})
+    fake.script("user_sessions_info", respond(200, [{**session, "uptime": 10**30}]))
     with pytest.raises(ApiError, match=r"^user_sessions_info: ejabberd returned a result"):
-        sessions(ApiClient(settings(played.url)), ALICE)
+        list_sessions(ApiClient(settings(fake.url)), ALICE)
 
 
 @pytest.mark.parametrize("account", [BASIC, BEARER, HEADER])
 def test_errors_mask_secrets_that_the_server_repeats(
-    played: Played, account: dict[str, str]
+    fake: FakeEjabberd, account: dict[str, str]
 ) -> None:
-    def echo(_: Played, call: Call, connection: socket.socket) -> None:
+    def echo(_: FakeEjabberd, call: Call, connection: socket.socket) -> None:
         said = json.dumps(f"{call.headers} {call.arguments}", ensure_ascii=False)
         connection.sendall(http(400, said))
 
-    def echo_kind(_: Played, call: Call, connection: socket.socket) -> None:
+    def echo_kind(_: FakeEjabberd, call: Call, connection: socket.socket) -> None:
         value = call.headers.get("authorization") or call.headers["x-api-key"]
         connection.sendall(http(400, "x", f"Content-Type: {value}"))
 
-    played.meets("oauth_revoke_token", echo, echo_kind)
-    api = ApiClient(settings(played.url, service_auth=account))
+    fake.script("oauth_revoke_token", echo, echo_kind)
+    api = ApiClient(settings(fake.url, service_auth=account))
     token = "".join(("hunter", "2"))  # a traceback quotes this file
     for _ in range(2):
         with pytest.raises(ApiError) as caught:

@@ -3,7 +3,7 @@
 import pytest
 
 from extauth_http.ejabberd_api.client import ApiClient
-from tests.admin.played import Played
+from tests.admin.fake_ejabberd import FakeEjabberd
 from tests.ejabberd_api.calls import BASIC, refusal, settings
 from tests.integration.certificates import Certificates, certificates
 
@@ -14,8 +14,8 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 def test_a_server_with_a_valid_certificate_is_called(pems: Certificates) -> None:
-    with Played(tls=pems.good) as played:
-        assert ApiClient(settings(played.url, tls={"ca_file": pems.ca_file})).release == (26, 7)
+    with FakeEjabberd(tls=pems.good) as fake:
+        assert ApiClient(settings(fake.url, tls={"ca_file": pems.ca_file})).release == (26, 7)
 
 
 @pytest.mark.parametrize(
@@ -30,32 +30,32 @@ def test_a_server_with_a_valid_certificate_is_called(pems: Certificates) -> None
 def test_a_server_with_an_invalid_certificate_receives_no_request(
     pems: Certificates, which: str, hint: str
 ) -> None:
-    with Played(tls=getattr(pems, which)) as played:
-        configured = settings(played.url, tls={"ca_file": pems.ca_file}, service_auth=BASIC)
+    with FakeEjabberd(tls=getattr(pems, which)) as fake:
+        configured = settings(fake.url, tls={"ca_file": pems.ca_file}, service_auth=BASIC)
         error = refusal(ApiClient(configured))
         assert "certificate" in error.message.lower()
         assert hint in str(error.hint)
         assert not error.may_have_changed
-        assert played.calls == []
+        assert fake.calls == []
 
 
 def test_the_certificates_of_the_system_do_not_include_a_private_authority(
     pems: Certificates,
 ) -> None:
-    with Played(tls=pems.good) as played:
+    with FakeEjabberd(tls=pems.good) as fake:
         assert (
             "unable to get local issuer certificate"
-            in refusal(ApiClient(settings(played.url))).message
+            in refusal(ApiClient(settings(fake.url))).message
         )
-        assert played.calls == []
+        assert fake.calls == []
 
 
 def test_a_configured_client_certificate_is_presented(pems: Certificates) -> None:
-    with Played(tls=pems.wants_client) as played:
+    with FakeEjabberd(tls=pems.wants_client) as fake:
         tls = {"ca_file": pems.ca_file}
-        error = refusal(ApiClient(settings(played.url, tls=tls)))
+        error = refusal(ApiClient(settings(fake.url, tls=tls)))
         assert not error.may_have_changed
         assert "client_cert" in str(error.hint)
-        assert played.calls == []
+        assert fake.calls == []
         named = {**tls, "client_cert": pems.client_file}
-        assert ApiClient(settings(played.url, tls=named)).release == (26, 7)
+        assert ApiClient(settings(fake.url, tls=named)).release == (26, 7)

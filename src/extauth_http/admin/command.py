@@ -1,83 +1,91 @@
-"""What each admin command begins with, and how each ends: the server it talks to and the screen."""
+"""How each command begins and ends: the configuration, the client, the targets, the exit code."""
 
 import argparse
 import io
-import os
 import sys
+import time
 from collections.abc import Callable
 
-from extauth_http.admin.outcome import TROUBLE, UserListError, read_list
-from extauth_http.admin.output import NoTerminalError, Screen
+from extauth_http.admin.outcomes import FAILURES
+from extauth_http.admin.output import NoTerminalError, Output
+from extauth_http.admin.user_list import UserListError, read_users
 from extauth_http.config.ejabberd import load_ejabberd
 from extauth_http.config.loader import ConfigError, config_file
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
+from extauth_http.terminal.broken_pipe import discard_stdout
 
-GOOD, BAD, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+DONE, NOT_DONE, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all is done; something is not done or not known; nothing could begin; Ctrl-C."""
 
-Work = Callable[[argparse.Namespace, ApiClient, Screen], int]
+Action = Callable[[argparse.Namespace, ApiClient, Output], int]
 
 
-def run(arguments: argparse.Namespace, work: Work) -> int:
-    """Does a command's work and gives its exit code: 0 done, 1 not all is done or known to be, 2
-    nothing could be begun, 130 after Ctrl-C."""
+def run(arguments: argparse.Namespace, action: Action) -> int:
+    """Runs the action of a command and returns its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # What was done is told also where the terminal cannot show each letter of it.
+            # A terminal that cannot show each character must not hide what was done.
             stream.reconfigure(errors="backslashreplace")
-    screen = Screen(as_json=arguments.json, is_dry=arguments.dry_run)
+    output = Output(as_json=arguments.json, is_dry_run=arguments.dry_run)
     try:
-        configured = load_ejabberd(config_file(arguments.config))
-        for warning in configured.warnings():
-            screen.note(f"extauth-http: {warning}")
-        api = ApiClient(configured, screen.would_call if arguments.dry_run else None)
-    except ConfigError as bad:
-        return _end(screen, str(bad), UNUSABLE)
+        settings = load_ejabberd(config_file(arguments.config))
+        for warning in settings.warnings():
+            output.note(f"extauth-http: {warning}")
+        api = ApiClient(settings, output.would_call if arguments.dry_run else None)
+    except ConfigError as error:
+        return _fail(output, str(error), UNUSABLE)
     except ApiError as error:
-        return _end(screen, error.message, UNUSABLE)
+        return _fail(output, error.message, UNUSABLE)
     try:
-        return work(arguments, api, screen)
-    except (UserListError, NoTerminalError) as why:
-        return _end(screen, str(why), UNUSABLE)
-    except TROUBLE as error:
-        advice = str(error.hint or "") if isinstance(error, ApiError) else ""
-        return _end(screen, str(error), BAD, advice)
+        return action(arguments, api, output)
+    except (UserListError, NoTerminalError) as error:
+        return _fail(output, str(error), UNUSABLE)
+    except FAILURES as error:
+        hint = error.hint if isinstance(error, ApiError) else None
+        return _fail(output, f"{error}\n\n{hint}" if hint else str(error), NOT_DONE)
     except KeyboardInterrupt:
-        return _end(screen, "interrupted", INTERRUPTED)
+        return _fail(output, "interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # Nobody reads any more; Python's own last flush shall not complain of it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-        return BAD
+        discard_stdout()
+        return NOT_DONE
     finally:
         api.close()
 
 
-def agreed(arguments: argparse.Namespace, api: ApiClient, screen: Screen, question: str) -> bool:
-    """Whether to go on with what ends something. Raises NobodyToAsk."""
-    if arguments.yes or api.is_dry_run or screen.agrees(question):
+def confirmed(arguments: argparse.Namespace, api: ApiClient, output: Output, question: str) -> bool:
+    """Whether to end something. Raises NoTerminalError if the operator cannot be asked."""
+    if arguments.yes or api.is_dry_run or output.confirm(question):
         return True
-    screen.note("nothing was done")
+    output.note("nothing was changed")
     return False
 
 
+def wait_after_notification(arguments: argparse.Namespace, api: ApiClient, output: Output) -> None:
+    """Gives the notified users the time of ``--grace``."""
+    if not api.is_dry_run:
+        output.note(f"waiting {arguments.grace:g} s")
+        time.sleep(arguments.grace)
+
+
 def targets_of(arguments: argparse.Namespace) -> list[Jid]:
-    """Who is meant: those that are named, or those of a file. Raises BadList."""
-    named: list[Jid] = list(dict.fromkeys(arguments.users))
-    if named and arguments.source:
-        raise UserListError("expected users, or --from FILE, not both")
+    """The users of the command line, or those of ``--from``. Raises UserListError."""
+    users: list[Jid] = list(dict.fromkeys(arguments.users))
+    if users and arguments.source:
+        raise UserListError("expected USER@HOST or --from FILE, not both")
     if arguments.source:
-        return read_list(arguments.source, standard_input)
-    if not named:
-        raise UserListError("expected USER@HOST, or --from FILE with one a line")
-    return named
+        return read_users(arguments.source, read_stdin)
+    if not users:
+        raise UserListError("expected USER@HOST, or --from FILE with one on each line")
+    return users
 
 
-def standard_input() -> bytes:
-    """Everything on standard input, as a list of users may come."""
+def read_stdin() -> bytes:
+    """Everything on standard input; empty if it is closed."""
     return sys.stdin.buffer.read() if sys.stdin else b""
 
 
-def _end(screen: Screen, text: str, code: int, advice: str = "") -> int:
-    screen.note(f"extauth-http: {text}" + (f"\n\n{advice}" if advice else ""))
+def _fail(output: Output, text: str, code: int) -> int:
+    output.note(f"extauth-http: {text}")
     return code

@@ -1,35 +1,39 @@
-"""Everything that makes the end of a credential final, each step with what came of it.
+"""The steps that make a revocation final, each with its result.
 
-The order matters: first the service refuses it, then ejabberd forgets what it kept of it, then the
-sessions end, and then it is looked whether anybody is back.
+The order matters. First the service must refuse the credential, then ejabberd deletes what it has
+stored of it, then the sessions end, and then the result is checked.
 """
 
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from extauth_http.admin import users
-from extauth_http.admin.users import UserNotFoundError
-from extauth_http.admin.visible import visible
+from extauth_http.admin import sessions
+from extauth_http.admin.sessions import Session, UserNotFoundError
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
+from extauth_http.ejabberd_api.releases import Release
 from extauth_http.program.decider import Decider
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.jid import Jid, bare
 from extauth_http.protocol.verdict import Verdict
+from extauth_http.terminal.printable import printable
 
-FAST_CAME = (24, 12)
-"""The release that has ``mod_auth_fast`` (XEP-0484)."""
+FIRST_WITH_FAST = Release(24, 12)
+"""The first release with ``mod_auth_fast`` (XEP-0484)."""
 
-FAST_CLEARED = (26, 7)
-"""The release that was seen to forget a user's FAST tokens when the user is kicked. 24.12 was seen
-not to; what came between was not tried."""
+FIRST_THAT_DELETES_FAST = Release(26, 7)
+"""A release that deletes the FAST tokens of a user who is kicked. 24.12 does not; the releases in
+between were not tested."""
 
-BACK_AGAIN = 2.0  # seconds in which a client that may come back has done so
+RECONNECT_TIME = 2.0  # seconds in which a client that can still log in has reconnected
+
+FAST_TOKENS = "FAST tokens"
+"""The name of the step about FAST tokens."""
 
 
 class StepStatus(StrEnum):
-    """What came of a step."""
+    """The result of a step."""
 
     DONE = "done"
     NOTHING_THERE = "nothing there"
@@ -40,146 +44,156 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of the things that make a revocation final, and what came of it."""
+    """A step of a revocation, and its result."""
 
-    what: str
-    came: StepStatus
-    said: str
+    name: str
+    status: StepStatus
+    message: str
 
 
 class CredentialAcceptedError(Exception):
-    """The service does not refuse the credential, or does not tell: nothing was done."""
+    """The service does not refuse the credential, or this is unknown. Nothing was changed."""
 
 
 def verify(decider: Decider, jid: Jid, password: str) -> Step:
-    """Asks the backend as the port program would. Raises StillGood for everything but a no."""
+    """Sends ``auth`` to the backend. Raises CredentialAcceptedError unless the verdict is DENY."""
     command = Command(Operation.AUTH, jid.user, jid.host, password)
     due = time.monotonic() + decider.deadline
     answer = decider.decide(command, due, "user-revoke").answer
     why = " ".join(filter(None, (answer.reason, answer.detail and f"({answer.detail})")))
     if answer.verdict is Verdict.ALLOW:
         raise CredentialAcceptedError(
-            f"the service still lets {jid} in with this credential ({why}): revoke it there first"
+            f"the service still accepts this credential of {jid} ({why}): revoke it there first"
         )
     if answer.verdict is Verdict.UNDECIDED:
         raise CredentialAcceptedError(
-            f"whether the service refuses {jid} is not known: {why}; try again, or --no-verify"
+            f"it is not known whether the service refuses the credential of {jid} ({why}): try "
+            "again, or use --no-verify"
         )
     return Step("credential", StepStatus.DONE, f"the service refuses it: {why}")
 
 
-def forget(api: ApiClient, jid: Jid, *, keep_caches: bool) -> list[Step]:
-    """What ejabberd keeps beside sessions. Raises ApiError where it cannot be asked at all."""
-    return [_cache(api, keep_caches=keep_caches), _oauth(api, jid)]
+def delete_stored(api: ApiClient, jid: Jid, *, keep_caches: bool) -> list[Step]:
+    """Deletes what ejabberd has stored besides sessions: caches and OAuth tokens. Raises ApiError
+    if the server cannot be called."""
+    return [_clear_cache(api, keep_caches=keep_caches), _revoke_oauth_tokens(api, jid)]
 
 
-def end(api: ApiClient, jid: Jid) -> list[Step]:
-    """The sessions, and with them FAST tokens where the server clears those on a kick: it does so
-    for ``kick_user`` alone, and only where there is a session to end."""
-    count = users.kick(api, jid)
+def end_sessions(api: ApiClient, jid: Jid) -> list[Step]:
+    """Ends all sessions, and with them the FAST tokens, if the server deletes those on a kick.
+
+    The server does so only for ``kick_user``, and only if the user has a session. Returns no steps
+    in a dry run. Raises ApiError.
+    """
+    count = sessions.kick(api, jid)
     if count is None:
         return []
     if count:
-        return [Step("sessions", StepStatus.DONE, f"{count} ended"), _fast(api, count)]
-    return [Step("sessions", StepStatus.NOTHING_THERE, _why_none(api, jid)), _fast(api, 0)]
+        return [Step("sessions", StepStatus.DONE, f"{count} ended"), _fast_tokens(api, count)]
+    return [Step("sessions", StepStatus.NOTHING_THERE, _why_none(api, jid)), _fast_tokens(api, 0)]
 
 
 def _why_none(api: ApiClient, jid: Jid) -> str:
-    """A mistyped name has no session either: it must not look like somebody's end."""
+    """A mistyped name has no session either. It must not look like a successful revocation."""
     try:
-        users.must_be_known(api, jid)
-    except UserNotFoundError as why:
-        return f"none; {why}: right where the account is gone as well, else look at the name"
+        sessions.require_known(api, jid)
+    except UserNotFoundError as error:
+        return f"none; {error}: correct if the account was removed too, otherwise check the name"
     except ApiError:
         return "none"
     return "none"
 
 
-def look_again(api: ApiClient, jid: Jid) -> Step:
-    """What is left when whoever may come back has had the time to. At once, ejabberd still lists
-    sessions that it has just ended."""
-    what = "afterwards"
+def check_result(api: ApiClient, jid: Jid) -> Step:
+    """Checks, after a client had the time to reconnect, that no session and no OAuth token is
+    left. Immediately after a kick, ejabberd still lists the sessions that it ends."""
+    name = "afterwards"
     try:
-        time.sleep(BACK_AGAIN)
-        left = users.sessions(api, jid)
+        time.sleep(RECONNECT_TIME)
+        left = sessions.list_sessions(api, jid)
     except ApiError as error:
-        return Step(what, StepStatus.IMPOSSIBLE, f"who is on could not be looked at: {error}")
-    if not left:
-        try:
-            tokens = len(_tokens(api, jid))
-        except ApiError:
-            return Step(what, StepStatus.DONE, "no session")
-        if not tokens:
-            return Step(what, StepStatus.DONE, "no session, no OAuth token")
-        return Step(what, StepStatus.FAILED, f"no session, but an OAuth token is left ({tokens})")
-    where = ", ".join(f"{visible(session.resource)} from {session.ip}" for session in left)
-    return Step(
-        what,
-        StepStatus.FAILED,
-        f"on again: {where}; whoever that is got in by a way that is still open: "
-        "`extauth-http check --ejabberd-yml` names them",
-    )
+        return Step(name, StepStatus.IMPOSSIBLE, f"the sessions could not be listed: {error}")
+    if left:
+        return Step(
+            name,
+            StepStatus.FAILED,
+            f"new session: {describe(left)}; another way to log in is open: `extauth-http check "
+            "--ejabberd-yml` names it",
+        )
+    try:
+        tokens = len(_oauth_tokens(api, jid))
+    except ApiError:
+        return Step(name, StepStatus.DONE, "no session")
+    if tokens:
+        return Step(name, StepStatus.FAILED, f"no session, but OAuth tokens are left ({tokens})")
+    return Step(name, StepStatus.DONE, "no session, no OAuth token")
 
 
-def _cache(api: ApiClient, *, keep_caches: bool) -> Step:
+def describe(listed: list[Session]) -> str:
+    """Resources and addresses, safe for a terminal."""
+    return ", ".join(f"{printable(session.resource)} from {session.ip}" for session in listed)
+
+
+def _clear_cache(api: ApiClient, *, keep_caches: bool) -> Step:
+    name = "login cache"
     if keep_caches:
-        return Step("login cache", StepStatus.SKIPPED, "--keep-caches")
+        return Step(name, StepStatus.SKIPPED, "--keep-caches")
     try:
         api.change("clear_cache")
     except ApiError as error:
         if not error.is_refused:
             raise
-        # The sessions end all the same.
-        return Step("login cache", StepStatus.IMPOSSIBLE, f"ejabberd would not: {error}")
+        # The sessions end nevertheless.
+        return Step(name, StepStatus.IMPOSSIBLE, f"ejabberd refused: {error}")
     return Step(
-        "login cache",
-        StepStatus.DONE,
-        "cleared, with all of ejabberd's caches: the API has no narrower way",
+        name, StepStatus.DONE, "cleared, with all caches of ejabberd: the API cannot clear only one"
     )
 
 
-def _oauth(api: ApiClient, jid: Jid) -> Step:
-    what = "OAuth tokens"
+def _revoke_oauth_tokens(api: ApiClient, jid: Jid) -> Step:
+    name = "OAuth tokens"
     try:
-        tokens = _tokens(api, jid)
+        tokens = _oauth_tokens(api, jid)
         for token in tokens:
             api.change("oauth_revoke_token", token=token)
     except ApiError as error:
         if not error.is_refused:
             raise
-        return Step(what, StepStatus.IMPOSSIBLE, f"ejabberd would not: {error}")
+        return Step(name, StepStatus.IMPOSSIBLE, f"ejabberd refused: {error}")
     if not tokens:
-        return Step(what, StepStatus.NOTHING_THERE, "none that ejabberd lists")
-    return Step(what, StepStatus.DONE, f"{len(tokens)} revoked")
+        return Step(name, StepStatus.NOTHING_THERE, "ejabberd lists none")
+    return Step(name, StepStatus.DONE, f"{len(tokens)} revoked")
 
 
-def _tokens(api: ApiClient, jid: Jid) -> list[str]:
-    listed = api.query_list("oauth_list_tokens", lambda one: (str(one["user"]), str(one["token"])))
+def _oauth_tokens(api: ApiClient, jid: Jid) -> list[str]:
+    listed = api.query_list(
+        "oauth_list_tokens", lambda each: (str(each["user"]), str(each["token"]))
+    )
     return [token for user, token in listed if bare(user) == str(jid)]
 
 
-def _fast(api: ApiClient, ended: int) -> Step:
-    what = "FAST tokens"
+def _fast_tokens(api: ApiClient, ended: int) -> Step:
     release = api.release
     if release is None:
-        return Step(what, StepStatus.IMPOSSIBLE, "which release this is, ejabberd does not tell")
-    if release < FAST_CAME:
-        return Step(what, StepStatus.NOTHING_THERE, "this release has none")
-    if release >= FAST_CLEARED and ended:
-        return Step(what, StepStatus.DONE, "ejabberd clears them as it ends a user's sessions")
-    if release >= FAST_CLEARED:
+        return Step(FAST_TOKENS, StepStatus.IMPOSSIBLE, "the release of ejabberd is not known")
+    if release < FIRST_WITH_FAST:
+        return Step(FAST_TOKENS, StepStatus.NOTHING_THERE, "this release has none")
+    if release < FIRST_THAT_DELETES_FAST:
         return Step(
-            what,
+            FAST_TOKENS,
             StepStatus.IMPOSSIBLE,
-            "ejabberd clears them only as it ends a session, and there was none: with "
-            "mod_auth_fast on, a client that has one gets in; run this again when the user is on, "
-            "or add --no-fast where mod_auth_fast is not there",
+            f"ejabberd {release} has no command that is known to delete them. If mod_auth_fast is "
+            "enabled, a client with such a token can log in until it expires: remove mod_auth_fast "
+            "from modules. If it is not enabled, add --no-fast",
         )
-    year, month = release
+    if not ended:
+        return Step(
+            FAST_TOKENS,
+            StepStatus.IMPOSSIBLE,
+            "ejabberd deletes them only when it ends a session, and there was none. If "
+            "mod_auth_fast is enabled, a client with such a token can log in: run this again when "
+            "the user has a session. If it is not enabled, add --no-fast",
+        )
     return Step(
-        what,
-        StepStatus.IMPOSSIBLE,
-        f"ejabberd {year}.{month:02} has no command that is known to clear them: with "
-        "mod_auth_fast on, a client that has one gets in until it expires; take mod_auth_fast out "
-        "of modules, or add --no-fast where it is not there",
+        FAST_TOKENS, StepStatus.DONE, "ejabberd deletes them when it ends the sessions of a user"
     )

@@ -9,7 +9,7 @@ from slixmpp import JID, ComponentXMPP
 from slixmpp.exceptions import IqError
 
 from tests.credentials import NEW_PASSWORD, PASSWORD
-from tests.e2e.admin import Eyes
+from tests.e2e.admin import StanzaLog
 from tests.e2e.prosody.accounts import ADA, BOB, Accounts
 from tests.e2e.prosody.clients import WRONG, condition, outcome, register
 from tests.e2e.prosody.server import COMPONENT, COMPONENT_SECRET, Prosody
@@ -107,10 +107,10 @@ def test_a_message_to_somebody_offline_asks_whether_the_user_exists(
     async def send(to: str) -> str:
         """The condition of the error that comes back to the sender; empty if there is none."""
         async with session(server, ADA, PASSWORD) as ada:
-            eyes = Eyes(ada)
+            log = StanzaLog(ada)
             ada.send(to, "hello")
             ada.send(ada.jid, "the end")
-            reply = await eyes.sees(lambda stanza: stanza.tag.endswith("message"))
+            reply = await log.wait_for(lambda stanza: stanza.tag.endswith("message"))
             return condition(reply) if reply.get("type") == "error" else ""
 
     assert asyncio.run(send(BOB)) == ""

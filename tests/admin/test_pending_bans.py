@@ -1,5 +1,4 @@
-"""A note of a ban: on disk before the ban, held while it is needed, and believed only from the
-operator's own folder."""
+"""Pending bans: on disk before the ban, locked while in use, and only in a safe directory."""
 
 import json
 import os
@@ -10,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from extauth_http.admin.notes import (
-    BanNotesError,
-    Note,
-    folder,
+from extauth_http.admin.pending_bans import (
+    PendingBan,
+    PendingBanError,
+    create_directory,
+    directory,
     forget,
+    hold,
     left_behind,
-    made_folder,
-    noted,
 )
 
 API = "http://127.0.0.1:5443/api"
-NOTE = Note(API, "tea", "conference.example.org", "alice", "example.org", "member")
+BAN = PendingBan(API, "tea", "conference.example.org", "alice", "example.org", "member")
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +29,17 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def found() -> list[Note]:
-    return [note for note, _ in left_behind(API)]
+def found() -> list[PendingBan]:
+    return [ban for ban, _ in left_behind(API)]
 
 
-def write(note: Note, **more: Any) -> Path:
-    file = made_folder() / note.file_name
-    file.write_text(json.dumps({**asdict(note), **more}))
+def write(ban: PendingBan, **more: Any) -> Path:
+    file = create_directory() / ban.file_name
+    file.write_text(json.dumps({**asdict(ban), **more}))
     return file
 
 
-def test_a_note_is_on_disk_with_its_name_before_anything_is_done(
+def test_a_pending_ban_is_on_disk_before_the_block_begins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     synced: list[tuple[int, int]] = []
@@ -52,44 +51,44 @@ def test_a_note_is_on_disk_with_its_name_before_anything_is_done(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
-    with noted(NOTE) as file:
+    with hold(BAN) as file:
         assert (file.stat().st_ino, file.stat().st_size) in synced
         assert file.parent.stat().st_ino in {inode for inode, _ in synced}
-        assert Note(**json.loads(file.read_text())) == NOTE
+        assert PendingBan(**json.loads(file.read_text())) == BAN
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_note_is_left_behind_only_when_nobody_holds_it() -> None:
-    with noted(NOTE) as file:
+def test_a_pending_ban_is_left_behind_only_if_nobody_holds_it() -> None:
+    with hold(BAN) as file:
         assert found() == []
-    assert found() == [NOTE]
+    assert found() == [BAN]
     forget(file)
     assert found() == []
     forget(file)
 
 
-def test_a_note_that_is_looked_at_is_held() -> None:
-    write(NOTE)
+def test_a_pending_ban_is_locked_while_it_is_handled() -> None:
+    write(BAN)
     for _ in left_behind(API):
         assert found() == []
 
 
-def test_who_waits_for_a_note_gets_one_that_is_there() -> None:
+def test_a_waiting_process_gets_a_file_that_exists() -> None:
     """Two remove the same user: the first takes the note away, and the second needs one, too."""
-    second = replace(NOTE, affiliation="none")
-    seen: list[Note] = []
+    second = replace(BAN, affiliation="none")
+    seen: list[PendingBan] = []
 
     def other() -> None:
-        with noted(second) as file:
-            seen.append(Note(**json.loads(file.read_text())))
+        with hold(second) as file:
+            seen.append(PendingBan(**json.loads(file.read_text())))
 
-    with noted(NOTE) as file:
+    with hold(BAN) as file:
         waiting = threading.Thread(target=other)
         waiting.start()
         waiting.join(0.2)
         assert waiting.is_alive()
-        assert Note(**json.loads(file.read_text())) == NOTE  # the waiting one did not empty it
+        assert PendingBan(**json.loads(file.read_text())) == BAN  # still complete
         forget(file)
     waiting.join(10)
     assert seen == [second]
@@ -107,35 +106,35 @@ def test_who_waits_for_a_note_gets_one_that_is_there() -> None:
         {"more": "keys"},
     ],
 )
-def test_what_is_no_note_of_this_server_is_left_alone(more: dict[str, Any]) -> None:
-    file = write(NOTE, **more)
+def test_a_file_that_is_not_a_pending_ban_of_this_server_is_ignored(more: dict[str, Any]) -> None:
+    file = write(BAN, **more)
     assert found() == []
     assert file.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\x00", b"[]", b"{}", b"[" * 60000])
-def test_garbage_is_left_alone(content: bytes) -> None:
-    file = made_folder() / NOTE.file_name
+def test_a_file_that_is_not_valid_is_ignored(content: bytes) -> None:
+    file = create_directory() / BAN.file_name
     file.write_bytes(content)
     assert found() == []
     assert file.read_bytes() == content
 
 
-def test_links_and_pipes_are_left_alone(state: Path) -> None:
-    real = write(NOTE)
+def test_links_and_pipes_are_ignored(state: Path) -> None:
+    real = write(BAN)
     elsewhere = real.rename(state / "elsewhere")
     real.symlink_to(elsewhere)
-    os.mkfifo(made_folder() / "pipe.json")
+    os.mkfifo(create_directory() / "pipe.json")
     assert found() == []
     real.unlink()
-    with noted(NOTE) as file:
+    with hold(BAN) as file:
         assert not file.is_symlink()
 
 
-def test_no_note_is_written_through_a_link(state: Path) -> None:
+def test_a_pending_ban_is_not_written_through_a_link(state: Path) -> None:
     (state / "precious").write_text("precious")
-    (made_folder() / NOTE.file_name).symlink_to(state / "precious")
-    with pytest.raises(BanNotesError, match="no note of a ban can be kept there"), noted(NOTE):
+    (create_directory() / BAN.file_name).symlink_to(state / "precious")
+    with pytest.raises(PendingBanError, match="cannot save a pending ban there"), hold(BAN):
         pass
     assert (state / "precious").read_text() == "precious"
 
@@ -149,7 +148,7 @@ def test_no_note_is_written_through_a_link(state: Path) -> None:
         (None, "/home/op/.local/state/extauth-http/bans"),
     ],
 )
-def test_the_folder_is_where_the_xdg_specification_has_it(
+def test_the_directory_follows_the_xdg_specification(
     monkeypatch: pytest.MonkeyPatch, state_home: str | None, expected: str
 ) -> None:
     monkeypatch.setenv("HOME", "/home/op")
@@ -157,17 +156,17 @@ def test_the_folder_is_where_the_xdg_specification_has_it(
         monkeypatch.delenv("XDG_STATE_HOME")
     else:
         monkeypatch.setenv("XDG_STATE_HOME", state_home)
-    assert str(folder()) == expected
+    assert str(directory()) == expected
 
 
-def test_without_a_home_there_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_home_directory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 987654)  # in no list of users
-    with pytest.raises(BanNotesError, match="set XDG_STATE_HOME"):
-        folder()
+    with pytest.raises(PendingBanError, match="set XDG_STATE_HOME"):
+        directory()
 
 
-def test_a_look_makes_no_folder(state: Path) -> None:
+def test_reading_creates_no_directory(state: Path) -> None:
     assert found() == []
     assert list(state.iterdir()) == []

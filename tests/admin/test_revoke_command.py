@@ -1,0 +1,57 @@
+"""``extauth-http user revoke``: first the credential is verified."""
+
+import pytest
+
+from tests.admin.fake_ejabberd import (
+    FakeEjabberd,
+)
+from tests.admin.operator import Operator, Play
+from tests.integration.service import NO, YES, Service, answering, http
+
+ALICE, BOB, CAROL = "alice@example.org", "bob@example.org", "carol@example.org"
+
+
+VERIFY = '[backend]\nkind = "rest"\nurl = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said", "is_revoked"),
+    [
+        (NO, 0, "the service refuses it", True),
+        (YES, 1, "the service still accepts this credential of alice@example.org", False),
+        (http(500), 1, "is not known", False),
+    ],
+)
+def test_a_user_is_revoked_only_if_the_credential_is_refused(
+    operator: Operator, play: Play, answer: bytes, code: int, said: str, is_revoked: bool
+) -> None:
+    with Service(answering(answer)) as service:
+        fake = play(more=VERIFY.format(service.url))
+        fake.sessions = {ALICE: ["phone"]}
+        result = operator("user", "revoke", ALICE, "--yes", stdin=b"swordfish\r\n")
+        assert len(service.requests) == 1
+    assert (result.code, said in result.out + result.err) == (code, True)
+    assert "swordfish" not in result.out + result.err
+    assert (ALICE not in fake.sessions) is is_revoked
+    assert bool(fake.changes) is is_revoked
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\n", b"\xff\xfe\n"])
+def test_an_unusable_credential_is_not_verified(
+    operator: Operator, play: Play, stdin: bytes
+) -> None:
+    with Service() as service:
+        fake = play(more=VERIFY.format(service.url))
+        result = operator("user", "revoke", ALICE, "--yes", stdin=stdin)
+        assert service.requests == []
+    assert (result.code, "nothing was changed" in result.err) == (1, True)
+    assert fake.changes == []
+
+
+def test_without_a_backend_a_revocation_needs_no_verify(
+    operator: Operator, server: FakeEjabberd
+) -> None:
+    result = operator("user", "revoke", ALICE, "--yes", stdin=b"swordfish\n")
+    assert (result.code, server.changes) == (2, [])
+    result = operator("user", "revoke", ALICE, "--yes", "--no-verify")
+    assert (result.code, server.changes) == (0, ["clear_cache", "kick_user"])
