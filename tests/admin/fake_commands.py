@@ -171,14 +171,14 @@ class FakeCommands:
 
     def _set_room_affiliation(self, arguments: dict[str, Any]) -> int:
         room = self._room(arguments, "Room doesn't exists")
-        who = arguments.get("jid") or bare_jid(arguments)
-        room.affiliations.pop(who, None)
+        jid = arguments.get("jid") or bare_jid(arguments)
+        room.affiliations.pop(jid, None)
         if arguments["affiliation"] != "none":
-            room.affiliations[who] = arguments["affiliation"]
+            room.affiliations[jid] = arguments["affiliation"]
         if arguments["affiliation"] == "outcast":
-            out = [jid for jid in room.occupants if jid.startswith(f"{who}/")]
-            for jid in out:
-                del room.occupants[jid]
+            left = [each for each in room.occupants if each.startswith(f"{jid}/")]
+            for each in left:
+                del room.occupants[each]
         return 0
 
     def _unsubscribe_room(self, arguments: dict[str, Any]) -> int:

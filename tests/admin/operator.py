@@ -20,7 +20,7 @@ ROOM = "tea@conference.example.org"
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -47,7 +47,7 @@ class Operator:
         self._monkeypatch = monkeypatch
 
     def configure(self, api: str, more: str = "") -> None:
-        """``more`` stands in the ``ejabberd`` table or after it."""
+        """``more`` follows in the ``ejabberd`` table or after it."""
         self.config.write_text(f'[ejabberd]\napi = "{api}"\ntimeout = 5\n{more}\n')
 
     def __call__(self, *arguments: str, stdin: bytes = b"") -> Result:
@@ -57,9 +57,9 @@ class Operator:
             code = main(["--config", str(self.config), *arguments])
         except SystemExit as end:
             code = int(end.code or 0)
-        said = self._capsys.readouterr()
+        captured = self._capsys.readouterr()
         # Where the look for credentials at the end of the run finds it.
-        for name, text in (("stdout", said.out), ("stderr", said.err)):
+        for name, text in (("stdout", captured.out), ("stderr", captured.err)):
             with (self.folder / name).open("a") as file:
                 file.write(text)
-        return Result(code, said.out, said.err)
+        return Result(code, captured.out, captured.err)

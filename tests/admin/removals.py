@@ -7,8 +7,8 @@ ALICE, BOB, MOD = "alice@example.org", "bob@example.org", "mod@example.org"
 MUC_ADMIN = "{http://jabber.org/protocol/muc#admin}"
 
 
-def remove(operator: Operator, *more: str, who: str = ALICE) -> Result:
-    return operator("room", "remove", ROOM, who, "--yes", *more)
+def remove(operator: Operator, *more: str, user: str = ALICE) -> Result:
+    return operator("room", "remove", ROOM, user, "--yes", *more)
 
 
 def set_to(server: FakeEjabberd) -> list[str]:

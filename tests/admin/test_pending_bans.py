@@ -101,7 +101,7 @@ def test_a_waiting_process_gets_a_file_that_exists() -> None:
         {"affiliation": "king"},
         {"affiliation": None},
         {"room": 7},
-        {"user": "mallory"},  # not what the file's name says
+        {"user": "mallory"},  # not the user of the file's name
         {"api": "http://other/api"},
         {"more": "keys"},
     ],

@@ -15,7 +15,7 @@ VERIFY = '[backend]\nkind = "rest"\nurl = "{}"\n'
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "said", "is_revoked"),
+    ("answer", "code", "message", "is_revoked"),
     [
         (NO, 0, "the service refuses it", True),
         (YES, 1, "the service still accepts this credential of alice@example.org", False),
@@ -23,14 +23,14 @@ VERIFY = '[backend]\nkind = "rest"\nurl = "{}"\n'
     ],
 )
 def test_a_user_is_revoked_only_if_the_credential_is_refused(
-    operator: Operator, play: Play, answer: bytes, code: int, said: str, is_revoked: bool
+    operator: Operator, play: Play, answer: bytes, code: int, message: str, is_revoked: bool
 ) -> None:
     with Service(answering(answer)) as service:
         fake = play(more=VERIFY.format(service.url))
         fake.sessions = {ALICE: ["phone"]}
         result = operator("user", "revoke", ALICE, "--yes", stdin=b"swordfish\r\n")
         assert len(service.requests) == 1
-    assert (result.code, said in result.out + result.err) == (code, True)
+    assert (result.code, message in result.out + result.err) == (code, True)
     assert "swordfish" not in result.out + result.err
     assert (ALICE not in fake.sessions) is is_revoked
     assert bool(fake.changes) is is_revoked

@@ -26,14 +26,14 @@ def test_each_user_receives_an_invitation(operator: Operator, play: Play, releas
 
 
 @pytest.mark.parametrize(
-    ("who", "problem"),
+    ("user", "problem"),
     [("nobody@example.org", "does not know nobody"), (CAROL, "nobody was invited")],
 )
 def test_nobody_is_invited_if_one_user_cannot_be(
-    operator: Operator, server: FakeEjabberd, who: str, problem: str
+    operator: Operator, server: FakeEjabberd, user: str, problem: str
 ) -> None:
     server.rooms[ROOM].affiliations[CAROL] = "outcast"
-    result = operator("room", "invite", ROOM, ALICE, who)
+    result = operator("room", "invite", ROOM, ALICE, user)
     assert (result.code, problem in result.err) == (1, True)
     assert server.changes == []
 
@@ -59,7 +59,7 @@ def test_the_other_users_are_removed_if_one_fails(operator: Operator, server: Fa
     assert result.states == {
         "alice@example.org": "done",
         "bob@example.org": "not done",
-        "carol@example.org": "done",  # who was not in it
+        "carol@example.org": "done",  # was not in the room
     }
     assert list(server.rooms[ROOM].occupants) == ["bob@example.org/pad"]
     assert operator("room", "remove", ROOM, "--from", str(leavers), "--yes").code == 0

@@ -43,9 +43,9 @@ def test_a_removed_user_has_the_previous_affiliation(
 def test_a_user_who_is_not_in_the_room_is_not_changed(
     operator: Operator, server: FakeEjabberd
 ) -> None:
-    result = remove(operator, who="carol@example.org")
+    result = remove(operator, user="carol@example.org")
     assert (result.code, "was not in" in result.out, server.changes) == (0, True, [])
-    result = remove(operator, who="nobody@example.org")
+    result = remove(operator, user="nobody@example.org")
     assert (result.code, "does not know nobody" in result.err) == (1, True)
 
 
@@ -63,7 +63,7 @@ def subscribed(room: FakeRoom) -> None:
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "how", "affiliation"),
+    ("change", "how", "affiliation"),
     [
         (made_a_member, "banned and let in again", "member"),
         (banned, "was not in the room", "outcast"),
@@ -73,14 +73,14 @@ def subscribed(room: FakeRoom) -> None:
 def test_a_change_during_the_notification_is_respected(
     operator: Operator,
     server: FakeEjabberd,
-    meanwhile: Callable[[FakeRoom], None],
+    change: Callable[[FakeRoom], None],
     how: str,
     affiliation: str,
 ) -> None:
     room = server.rooms[ROOM]
 
     def joins_or_changes(fake: FakeEjabberd, call: Call, connection: socket.socket) -> None:
-        meanwhile(room)
+        change(room)
         execute(fake, call, connection)
 
     server.script("send_message", joins_or_changes)

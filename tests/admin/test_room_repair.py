@@ -83,7 +83,7 @@ def run_and(
     operator: Operator,
     server: FakeEjabberd,
     then: Callable[[subprocess.Popen[bytes]], None],
-    who: Sequence[str] = (ALICE,),
+    users: Sequence[str] = (ALICE,),
 ) -> tuple[int, str]:
     """A real process; ``then`` happens to it when the ban is in force and not yet answered."""
     started: list[subprocess.Popen[bytes]] = []
@@ -94,7 +94,7 @@ def run_and(
         connection.sendall(answer)
 
     server.script("set_room_affiliation", meet)
-    command = [str(EXECUTABLE), "--config", str(operator.config), "room", "remove", ROOM, *who]
+    command = [str(EXECUTABLE), "--config", str(operator.config), "room", "remove", ROOM, *users]
     started.append(
         subprocess.Popen([*command, "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     )
@@ -189,7 +189,7 @@ def test_a_pending_ban_stays_until_the_ban_is_known_to_be_lifted(
     assert operator("room", "repair").code == 1
     assert len(pending_bans(operator)) == 1
     server.script("get_room_affiliations", script)
-    result = remove(operator, who=BOB)  # goes on all the same
+    result = remove(operator, user=BOB)  # the removal continues
     assert (result.code, "were not checked" in result.err) == (0, True)
     assert operator("room", "repair").code == 0
     assert server.rooms[ROOM].affiliations == {}

@@ -1,4 +1,4 @@
-"""Rooms as the server tells of them, in each release's words."""
+"""The state of a room, as each release returns it."""
 
 import pytest
 

@@ -211,13 +211,13 @@ def test_ctrl_c_reports_what_is_done_not_known_and_not_done(
 
     server.script("kick_user", execute, interrupt)
     server.script("user_sessions_info", execute, execute, execute, looked)
-    who = [ALICE, BOB, CAROL]
+    users = [ALICE, BOB, CAROL]
     file = operator.folder / "users"
-    file.write_text("\n".join(who))
+    file.write_text("\n".join(users))
     command = [str(EXECUTABLE), "--config", str(operator.config), "user", "kick"]
     process.append(
         subprocess.Popen(
-            [*command, "--yes", *(who if way == "arguments" else ["--from", str(file)])],
+            [*command, "--yes", *(users if way == "arguments" else ["--from", str(file)])],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

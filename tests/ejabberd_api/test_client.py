@@ -84,12 +84,12 @@ def test_each_release_executes_each_command_once_with_known_or_unknown_release(
             assert len(fake.called(command)) == 1  # its own release is called right at once
 
 
-@pytest.mark.parametrize(("speaks", "tells"), [("24.12", "24.10.52"), ("24.10", "24.12-rc1")])
+@pytest.mark.parametrize(("release", "reported"), [("24.12", "24.10.52"), ("24.10", "24.12-rc1")])
 @pytest.mark.parametrize("command", ["set_room_affiliation", "unsubscribe_room", "destroy_room"])
 def test_a_server_between_two_releases_gets_the_form_that_it_accepts(
-    speaks: str, tells: str, command: str
+    release: str, reported: str, command: str
 ) -> None:
-    with FakeEjabberd(speaks, status=f"ejabberd {tells} is running in that node") as fake:
+    with FakeEjabberd(release, status=f"ejabberd {reported} is running in that node") as fake:
         fake.rooms[str(ROOM)] = FakeRoom(subscribers=["alice@example.org"])
         api = ApiClient(settings(fake.url))
         api.change(command, room="tea", service=SERVICE, **ARGUMENTS.get(command, {}))

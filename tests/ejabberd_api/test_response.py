@@ -21,7 +21,7 @@ HTML = "<html><h1>Login</h1></html>"
 
 
 @pytest.mark.parametrize(
-    ("answer", "said", "may_have_changed"),
+    ("answer", "text", "may_have_changed"),
     [
         (http(200, HTML, "Content-Type: text/html"), "status 200 and text/html", True),
         (http(404, HTML, "Content-Type: text/html"), "status 404 and text/html", False),
@@ -59,13 +59,13 @@ HTML = "<html><h1>Login</h1></html>"
     ],
 )
 def test_a_response_that_is_not_a_result_is_an_error(
-    fake: FakeEjabberd, answer: bytes, said: str, may_have_changed: bool | None
+    fake: FakeEjabberd, answer: bytes, text: str, may_have_changed: bool | None
 ) -> None:
     fake.script("kick_user", then_closed(send_bytes(answer)))
     with pytest.raises(ApiError) as caught:
         kick(ApiClient(settings(fake.url)), ALICE)
     assert str(caught.value).startswith("kick_user: ")
-    assert said in caught.value.message
+    assert text in caught.value.message
     assert may_have_changed is None or caught.value.may_have_changed is may_have_changed
     assert len(fake.called("kick_user")) == 1  # no redirect is followed
 
@@ -117,8 +117,8 @@ def test_errors_mask_secrets_that_the_server_repeats(
     fake: FakeEjabberd, account: dict[str, str]
 ) -> None:
     def echo(_: FakeEjabberd, call: Call, connection: socket.socket) -> None:
-        said = json.dumps(f"{call.headers} {call.arguments}", ensure_ascii=False)
-        connection.sendall(http(400, said))
+        text = json.dumps(f"{call.headers} {call.arguments}", ensure_ascii=False)
+        connection.sendall(http(400, text))
 
     def echo_kind(_: FakeEjabberd, call: Call, connection: socket.socket) -> None:
         value = call.headers.get("authorization") or call.headers["x-api-key"]
@@ -130,7 +130,7 @@ def test_errors_mask_secrets_that_the_server_repeats(
     for _ in range(2):
         with pytest.raises(ApiError) as caught:
             api.change("oauth_revoke_token", token=token)
-        said = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
-        assert MASK in said
-        assert not shown(said.encode())
+        text = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+        assert MASK in text
+        assert not shown(text.encode())
     assert not shown(repr([api, vars(api), api.settings]).encode())

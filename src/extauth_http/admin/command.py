@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, action: Action) -> int:
 
 
 def confirmed(arguments: argparse.Namespace, api: ApiClient, output: Output, question: str) -> bool:
-    """Whether to end something. Raises NoTerminalError if the operator cannot be asked."""
+    """Whether to end something. Raises NoTerminalError without a terminal to confirm at."""
     if arguments.yes or api.is_dry_run or output.confirm(question):
         return True
     output.note("nothing was changed")

@@ -27,7 +27,7 @@ SUCCESSFUL = frozenset({State.DONE, State.WOULD_BE})
 
 
 class NoTerminalError(Exception):
-    """A question must be asked, and there is no terminal."""
+    """The command needs a confirmation, and there is no terminal."""
 
 
 class Output:

@@ -136,8 +136,8 @@ def forget(file: Path) -> None:
 
 
 def _open_locked(file: Path) -> int:
-    """A descriptor of a file whose lock is held. The previous holder may have removed the file
-    meanwhile; then a new one is created."""
+    """A descriptor of a file whose lock is held. The previous holder may have removed the
+    file in between; then a new one is created."""
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(file, flags, 0o600)

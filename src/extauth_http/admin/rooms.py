@@ -65,7 +65,7 @@ class RoomNotFoundError(Exception):
 
 
 class RoomMismatchError(Exception):
-    """The room is not as the command needs it. The message says in which state it is left."""
+    """The room is not as the command needs it. The message describes its state."""
 
 
 def list_rooms(api: ApiClient, service: str) -> list[tuple[str, int]]:

@@ -58,7 +58,7 @@ class ApiClient:
         self.settings = settings
         self._dry_run = dry_run
         self._release: Release | None = None
-        self._has_asked_release = False
+        self._has_read_release = False
         self._unreachable = 0
         self._http = http or _http_client(settings)
 
@@ -69,13 +69,13 @@ class ApiClient:
     @property
     def release(self) -> Release | None:
         """The server's release; None if the caller may not call ``status``. Raises ApiError."""
-        if not self._has_asked_release:
+        if not self._has_read_release:
             try:
                 self._release = parse_release(self.query("status"))
             except ApiError as error:
                 if not error.is_refused:
                     raise
-            self._has_asked_release = True
+            self._has_read_release = True
         return self._release
 
     def has_command(self, command: str) -> bool:
@@ -120,7 +120,7 @@ class ApiClient:
         self._http.close()
 
     def _forms(self, command: str) -> list[Form]:
-        # The release is asked for only if it makes a difference.
+        # Reading the release is a call of its own, and most commands have only one form.
         forms = forms_for(command, self.release if command in FORMS else None)
         if not forms:
             message = (

@@ -50,13 +50,13 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("behave", "said", "option"), ANSWERS)
+@pytest.mark.parametrize(("behave", "problem", "option"), ANSWERS)
 def test_an_api_that_returns_no_result_is_broken_and_has_the_line_for_ejabberd_yml(
-    account: Account, tmp_path: Path, behave: Behaviour, said: str, option: str
+    account: Account, tmp_path: Path, behave: Behaviour, problem: str, option: str
 ) -> None:
     (finding,) = find(behave, account, tmp_path)
     assert finding.id == "api"
-    assert said in finding.found
+    assert problem in finding.found
     assert finding.line.startswith(option)
     assert bool(finding.line) == bool(option)
     if option:

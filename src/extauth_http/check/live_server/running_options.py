@@ -16,7 +16,7 @@ MAX_DUMP = 10_000_000  # bytes
 
 
 class NoDumpError(Exception):
-    """ejabberd's options could not be read; the message says why."""
+    """ejabberd's options could not be read. The message is the reason."""
 
 
 def dump_options(api: ApiClient, account: Account) -> EjabberdYml:
