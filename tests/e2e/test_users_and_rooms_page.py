@@ -15,7 +15,7 @@ from tests.e2e.ejabberd import Ejabberd
 from tests.e2e.xmpp import login, open_session
 from tests.token_service import TokenService
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]  # it starts 14 commands
 
 PAGE = (Path(__file__).parents[2] / "docs" / "users-and-rooms.md").read_text()
 BOB = "bob@example.org"
