@@ -1,4 +1,4 @@
-"""Which backend is asked, and what becomes of whatever it does."""
+"""The choice of the backend, and the decision for any result of it."""
 
 import asyncio
 import time
@@ -17,18 +17,18 @@ from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 from tests.settings import settings_of
 
-Doing = Callable[[], object]
+Result = Callable[[], object]
 
 
 class Odd(Backend):
-    """Does what the test says, and remembers which of its methods was called."""
+    """A backend whose result the test chooses. ``called`` is the name of the called method."""
 
-    doing: Doing = staticmethod(lambda: Verdict.ALLOW)
+    result: Result = staticmethod(lambda: Verdict.ALLOW)
     called = ""
 
     def _do(self, name: str) -> Verdict:
         Odd.called = name
-        return Odd.doing()  # type: ignore[return-value]
+        return Odd.result()  # type: ignore[return-value]
 
     def auth(self, command: Command, http: HttpClient) -> Verdict:
         return self._do("auth")
@@ -53,7 +53,7 @@ class Odd(Backend):
 
 
 @pytest.fixture(autouse=True)
-def odd_is_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+def odd_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decide, "backend_class", lambda _: Odd)
     monkeypatch.setattr(Odd, "called", "")
 
@@ -67,29 +67,29 @@ def decided(
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_each_operation_is_its_backends_method(operation: Operation) -> None:
+def test_each_operation_calls_its_method(operation: Operation) -> None:
     assert decided(operation).answer == Answer(Verdict.ALLOW, "allowed")
     assert Odd.called == operation.value
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_a_verdict_has_a_reason_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, verdict: Verdict
-) -> None:
-    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: verdict))
+def test_a_plain_verdict_gets_a_reason(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    monkeypatch.setattr(Odd, "result", staticmethod(lambda: verdict))
     reasons = {"allow": "allowed", "deny": "denied", "undecided": "undecided"}
     assert decided() == Decision(Answer(verdict, reasons[verdict.value]), "odd", None)
 
 
-def test_an_answer_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = Answer(Verdict.DENY, "too_young", "come back next year")
-    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: answer))
+    monkeypatch.setattr(Odd, "result", staticmethod(lambda: answer))
     assert decided().answer is answer
 
 
 @pytest.mark.parametrize("said", [None, True, 1, "allow", (Verdict.ALLOW, "x"), Verdict])
-def test_what_is_no_verdict_is_undecided(monkeypatch: pytest.MonkeyPatch, said: object) -> None:
-    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: said))
+def test_a_result_of_another_type_is_undecided(
+    monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    monkeypatch.setattr(Odd, "result", staticmethod(lambda: said))
     detail = f"the backend returned {type(said).__name__}"
     assert decided().answer == Answer(Verdict.UNDECIDED, "not_a_verdict", detail)
 
@@ -103,10 +103,10 @@ def test_what_is_no_verdict_is_undecided(monkeypatch: pytest.MonkeyPatch, said: 
         Answer(Verdict.ALLOW, "sure", b"detail"),  # type: ignore[arg-type]
     ],
 )
-def test_an_answer_that_does_not_hold_what_it_promises_is_undecided(
+def test_an_answer_with_fields_of_other_types_is_undecided(
     monkeypatch: pytest.MonkeyPatch, said: object
 ) -> None:
-    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: said))
+    monkeypatch.setattr(Odd, "result", staticmethod(lambda: said))
     detail = "the backend returned Answer"
     assert decided().answer == Answer(Verdict.UNDECIDED, "not_a_verdict", detail)
 
@@ -119,7 +119,11 @@ def raising(error: BaseException) -> object:
     ("error", "reason", "detail"),
     [
         (UndecidedError("no_idea"), "no_idea", ""),
-        (UndecidedError("no_idea", "the moon is full"), "no_idea", "the moon is full"),
+        (
+            UndecidedError("no_idea", "locked"),
+            "no_idea",
+            "locked",
+        ),
         (ValueError("hunter2"), "backend_error", f"ValueError at {__file__}:"),
         (RecursionError(), "backend_error", f"RecursionError at {__file__}:"),
         (KeyboardInterrupt("hunter2"), "backend_error", f"KeyboardInterrupt at {__file__}:"),
@@ -127,10 +131,10 @@ def raising(error: BaseException) -> object:
         (UndecidedError(None), "not_a_verdict", "the backend returned Answer"),  # type: ignore[arg-type]
     ],
 )
-def test_what_a_backend_raises_is_undecided_and_its_text_is_not_kept(
+def test_an_exception_is_undecided_and_its_text_is_not_kept(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, reason: str, detail: str
 ) -> None:
-    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: raising(error)))
+    monkeypatch.setattr(Odd, "result", staticmethod(lambda: raising(error)))
     answer = decided().answer
     assert (answer.verdict, answer.reason) == (Verdict.UNDECIDED, reason)
     assert answer.detail.startswith(detail)
@@ -138,22 +142,22 @@ def test_what_a_backend_raises_is_undecided_and_its_text_is_not_kept(
     assert "hunter2" not in repr(answer)
 
 
-def test_what_ends_a_thread_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that hangs is ended by an exception of this sort."""
-    monkeypatch.setattr(Odd, "doing", staticmethod(lambda: raising(asyncio.CancelledError())))
+def test_an_exception_that_ends_a_thread_is_not_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``ThreadInterruptedError`` is such an exception."""
+    monkeypatch.setattr(Odd, "result", staticmethod(lambda: raising(asyncio.CancelledError())))
     with pytest.raises(asyncio.CancelledError):
         decided()
 
 
 @pytest.mark.parametrize("operation", [each for each in Operation if each.has_credential])
-def test_an_empty_credential_is_refused_without_asking(operation: Operation) -> None:
+def test_an_empty_credential_is_refused_without_a_backend_call(operation: Operation) -> None:
     assert decided(operation, password="") == Decision(
         Answer(Verdict.DENY, "empty_password"), "odd"
     )
     assert Odd.called == ""
 
 
-def test_a_host_has_its_own_backend_and_every_other_the_default() -> None:
+def test_a_host_uses_its_own_backend_or_the_default() -> None:
     hosts = {"own.example": {"backend": BackendSettings(kind="own")}}
     both = Decider(settings_of(backend=BackendSettings(kind="default"), hosts=hosts, deadline=3))
     assert both.kind("own.example") == "own"
@@ -174,7 +178,7 @@ def test_a_host_has_its_own_backend_and_every_other_the_default() -> None:
     alone.close()
 
 
-def test_a_backend_is_asked_about_the_name_behind_an_escaped_one(
+def test_an_escaped_name_is_unescaped_for_the_backend(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
@@ -192,7 +196,7 @@ def test_a_backend_is_asked_about_the_name_behind_an_escaped_one(
     assert asked == ["alice@corp.example", r"alice\40corp.example"]
 
 
-def test_without_a_configuration_nothing_is_decided() -> None:
+def test_without_a_configuration_every_command_is_undecided() -> None:
     nobody = UnconfiguredDecider(Dialect.BOOLEAN)
     decision = nobody.decide(Command(Operation.AUTH, "alice", "h", "hunter2"), 0.0, "a-request")
     assert decision == Decision(

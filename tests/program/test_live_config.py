@@ -1,4 +1,4 @@
-"""The configuration in use, where a real file cannot be had to change at the right moment."""
+"""The configuration in use, while its files change at the worst moments."""
 
 import threading
 from pathlib import Path
@@ -9,7 +9,7 @@ from extauth_http.backends.base import Backend
 from extauth_http.backends.registry import load
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.settings import Settings
-from extauth_http.program import live_config as reload_module
+from extauth_http.program import live_config as live_config_module
 from extauth_http.program.decider import Decider, UnconfiguredDecider
 from extauth_http.program.live_config import LiveConfig
 from extauth_http.program.log import Log
@@ -28,7 +28,7 @@ def secret_of(live: LiveConfig) -> str:
     return dict(deciding._default.http.headers_with_auth)[b"Authorization"].decode()
 
 
-def test_a_secret_that_is_rewritten_while_it_is_read_is_read_again(
+def test_a_secret_file_that_changes_during_the_reading_is_read_again(
     tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = tmp_path / "token"
@@ -47,7 +47,7 @@ def test_a_secret_that_is_rewritten_while_it_is_read_is_read_again(
             (tmp_path / "new").rename(token)
         return settings
 
-    monkeypatch.setattr(reload_module, "load", loading)
+    monkeypatch.setattr(live_config_module, "load", loading)
     live = LiveConfig(config, log)
     live.reload()
     assert secret_of(live) == "Bearer third"
@@ -56,19 +56,19 @@ def test_a_secret_that_is_rewritten_while_it_is_read_is_read_again(
 
 
 @pytest.mark.parametrize("error", [PermissionError, SystemExit, KeyboardInterrupt])
-def test_whatever_fails_at_reading_is_logged_and_tried_again(
+def test_any_error_of_the_reading_is_logged_and_tried_again(
     tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     def failing(_: Path | None) -> Path | None:
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(reload_module, "config_file", failing)
+        patched.setattr(live_config_module, "config_file", failing)
         live = LiveConfig(tmp_path / "extauth-http.toml", log)
         live.reload()
         assert isinstance(live.current(), UnconfiguredDecider)
         assert live._problems == [f"reading the configuration failed: {error.__name__}"]
-    monkeypatch.setattr(reload_module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(live_config_module, "RETRY_SECONDS", 0.0)
     live._next_try = 0.0
     (tmp_path / "extauth-http.toml").write_text(
         '[backend]\nkind = "rest"\nurl = "http://127.0.0.1/"\n'
@@ -76,7 +76,7 @@ def test_whatever_fails_at_reading_is_logged_and_tried_again(
     assert isinstance(live.current(), Decider)
 
 
-def test_it_is_read_at_once_where_no_thread_can_be_had_for_it(
+def test_without_a_thread_the_configuration_is_read_at_once(
     tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_thread(_: threading.Thread) -> None:
@@ -137,7 +137,7 @@ def test_a_replaced_backend_that_no_command_uses_is_closed_at_once(live: LiveCon
     assert closed(first).wait(10)
 
 
-def test_a_backend_that_is_replaced_between_two_steps_is_not_used(
+def test_a_backend_that_was_just_replaced_is_not_used(
     live: LiveConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = live.current()
@@ -151,7 +151,7 @@ def test_a_backend_that_is_replaced_between_two_steps_is_not_used(
     assert closed(first).wait(10)
 
 
-def test_a_backend_that_hangs_as_it_is_closed_does_not_hold_the_reload(
+def test_a_close_that_hangs_does_not_delay_the_reload(
     live: LiveConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes_on = threading.Event()
