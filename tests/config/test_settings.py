@@ -98,9 +98,16 @@ def test_the_environment_alone_can_hold_the_configuration(monkeypatch: pytest.Mo
         (f"{REST}tls.ca_file = 5", "tls.ca_file: expected a path"),
         (f"{USERINFO}isuser = 'alow'", "isuser: expected 'deny', 'allow', 'undecided' or a table"),
         (
-            f"{REST}[hosts.'B.example']\nbackend.kind='rest'\nbackend.url='http://x'",
-            "in lower case",
+            f"{REST}[hosts.'B.example']\nbackend.kind='rest'\nbackend.url='http://x'\n"
+            "[hosts.'b.example']\nbackend.kind='rest'\nbackend.url='http://x'",
+            "two tables are for the same virtual host",
         ),
+        (f"_env_prefix = 'X_'\n{REST}", "_env_prefix: unknown key"),
+        (f"_cli_parse_args = true\n{REST}", "_cli_parse_args: unknown key"),
+        (f"{REST}_env_prefix = 'X_'", "backend._env_prefix: unknown key"),
+        (f"{REST}[backend.tls]\n_x = 1", "tls._x: unknown key"),
+        (f"{REST}[backend.operations.auth]\n_x = 1", "operations.auth._x: unknown key"),
+        (f"{REST}[log]\n_x = 1", "log._x: unknown key"),
     ],
 )
 def test_an_error_names_the_file_the_key_and_what_is_expected(
@@ -280,3 +287,20 @@ def test_the_log_and_the_dialect_of_the_environment_are_used_whatever_the_file_i
 def test_the_account_of_the_admin_commands_is_not_in_repr(write: Writer) -> None:
     account = '[ejabberd.service_auth]\nkind = "bearer"\ntoken = "hunter2"\n'
     assert "hunter2" not in repr(load(write(REST + account)))
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("B.Example", "b.example"),
+        ("BÜCHER.example", "bücher.example"),
+        ("\uff42ücher.example", "bücher.example"),
+        ("straße.example", "strasse.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_name_of_a_host_is_prepared_as_ejabberd_prepares_it(
+    write: Writer, written: str, sent: str
+) -> None:
+    table = f"[hosts.'{written}'.backend]\nkind = 'rest'\nurl = 'http://127.0.0.1/x'\n"
+    assert load(write(table)).hosts.keys() == {sent}

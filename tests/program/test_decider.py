@@ -196,6 +196,14 @@ def test_an_escaped_name_is_unescaped_for_the_backend(
     assert asked == ["alice@corp.example", r"alice\40corp.example"]
 
 
+@pytest.mark.parametrize("user", [r"\20alice", r"alice\20", r"\20"])
+def test_a_name_that_begins_or_ends_with_an_escaped_space_is_nobodys(user: str) -> None:
+    decider = Decider(settings_of(backend=BackendSettings(kind="odd", jid_unescape=True)))
+    command = Command(Operation.ISUSER, user, "h")
+    decision = decider.decide(command, time.monotonic() + 5, "a-request")
+    assert (decision.answer.verdict, decision.answer.reason) == (Verdict.DENY, "unsafe_name")
+
+
 def test_without_a_configuration_every_command_is_undecided() -> None:
     nobody = UnconfiguredDecider(Dialect.BOOLEAN)
     decision = nobody.decide(Command(Operation.AUTH, "alice", "h", "hunter2"), 0.0, "a-request")

@@ -1,6 +1,9 @@
 """The configuration in use, while its files change at the worst moments."""
 
+import json
+import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from extauth_http.program.decider import Decider, UnconfiguredDecider
 from extauth_http.program.live_config import LiveConfig
 from extauth_http.program.log import Log
 from extauth_http.protocol.command import Command, Operation
+from tests.integration.service import Request, Service, http
 
 
 @pytest.fixture
@@ -162,3 +166,33 @@ def test_a_close_that_hangs_does_not_delay_the_reload(
         assert live.current() is not first
         first = live.current()
     goes_on.set()
+
+
+def test_a_response_that_nobody_asked_for_is_logged_once(tmp_path: Path) -> None:
+    def behave(_: Request, connection: socket.socket) -> None:
+        connection.sendall(http(200, "true"))
+        is_idle.wait(5)
+        connection.sendall(http(200, "true"))
+
+    is_idle = threading.Event()
+    log_file = tmp_path / "extauth.log"
+    config = tmp_path / "extauth-http.toml"
+    with Service(behave) as service:
+        config.write_text(
+            f'[log]\nfile = "{log_file}"\n[backend]\nkind = "rest"\nurl = "{service.url}"\n'
+        )
+        live = LiveConfig(config, Log())
+        live.reload()
+        decider = live.current()
+        command = Command(Operation.AUTH, "alice", "example.org", "secret")
+        for number in range(3):
+            decision = decider.decide(command, time.monotonic() + 5, f"id-{number}")
+            assert decision.answer.reason == "allowed"
+            is_idle.set()
+            time.sleep(0.2)  # the unasked response arrives on the idle connection
+        decider.close()
+    events = [json.loads(line) for line in log_file.read_text().splitlines()]
+    unasked = [event for event in events if event["event"] == "unasked_response"]
+    assert [event["level"] for event in unasked] == ["error"]
+    assert f"http://localhost:{service.port}" in unasked[0]["detail"]
+    assert [request.connection for request in service.requests] == [0, 1, 2]

@@ -9,9 +9,10 @@ import hmac
 import time
 from base64 import b64decode
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlencode
 
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 
 from extauth_http.backends.base import Backend
 from extauth_http.config.backend import BackendSettings
@@ -25,6 +26,9 @@ TOKEN_BYTES = 23
 _FROM_READABLE = str.maketrans("-$%", "OIl")
 
 
+SIGNATURE_HEADER = "X-JSXC-Signature"
+
+
 class JsxcSettings(BackendSettings, WithSecrets):
     """``url`` is that of ``externalApi.php``. A time-limited token is valid until its time is up,
     also if its user is deleted before. ``tokens = false`` refuses them all."""
@@ -35,6 +39,13 @@ class JsxcSettings(BackendSettings, WithSecrets):
     secret: SecretStr
     secret_file: Path | None = None
     tokens: bool = True
+
+    @model_validator(mode="after")
+    def _check_service_auth(self) -> Self:
+        headers = self.service_auth.headers() if self.service_auth else []
+        if any(name.lower() == SIGNATURE_HEADER.lower().encode() for name, _ in headers):
+            raise ValueError(f"service_auth: {SIGNATURE_HEADER} holds the signature of the request")
+        return self
 
 
 class Jsxc(Backend):
@@ -71,7 +82,7 @@ class Jsxc(Backend):
     ) -> dict[str, object]:
         fields = {"operation": operation, "username": command.user, "domain": command.host, **more}
         signature = hmac.new(self._secret, urlencode(fields).encode(), hashlib.sha1).hexdigest()
-        headers = {"X-JSXC-Signature": f"sha1={signature}"}
+        headers = {SIGNATURE_HEADER: f"sha1={signature}"}
         response = http.post(self._url, data=fields, headers=headers)
         if response.status_code != 200:
             raise response.undecided()

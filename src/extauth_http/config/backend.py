@@ -1,6 +1,6 @@
 """The ``backend`` table: the keys that every kind of backend has."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationInfo
 
@@ -18,6 +18,10 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
     tls: Tls = Tls()
     trust_env: bool = False
     """Whether the proxies of the environment (``https_proxy`` and so on) are used."""
+    reuse_connections: bool = True
+    """Whether connections are kept for later requests."""
+    echo: Literal["X-Request-ID"] | None = None
+    """The header of a request that the service must return in its response."""
     jid_unescape: bool = False
     """Whether XEP-0106 escapes in the user are decoded before the backend gets the command."""
 

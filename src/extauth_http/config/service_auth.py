@@ -1,13 +1,35 @@
 """The ``service_auth`` table: how this program authenticates to a service, or to ejabberd's API."""
 
+import re
 from base64 import b64encode
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
 from extauth_http.config.section import WithSecrets
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+RESERVED_HEADERS = frozenset(
+    {
+        *("accept", "accept-encoding", "cache-control", "connection", "content-length"),
+        *("content-type", "host", "transfer-encoding", "user-agent", "x-request-id"),
+    }
+)
+"""Headers that this program sets itself, in lower case. Each of them occurs once in a request."""
+
+
+def _header_value(secret: SecretStr) -> SecretStr:
+    """A secret that is part of a header: not empty, one line, without white space around it."""
+    text = secret.get_secret_value()
+    if not text or text != text.strip() or not text.isprintable():
+        raise ValueError("expected one line of text, not empty, without white space around it")
+    return secret
+
+
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
 
 class Bearer(WithSecrets):
@@ -15,7 +37,7 @@ class Bearer(WithSecrets):
 
     secrets = ("token",)
     kind: Literal["bearer"]
-    token: SecretStr
+    token: HeaderValue
     token_file: Path | None = None
 
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -31,6 +53,14 @@ class Basic(WithSecrets):
     password: SecretStr
     password_file: Path | None = None
 
+    @field_validator("username")
+    @classmethod
+    def _check_username(cls, username: str) -> str:
+        if not username or ":" in username:
+            # RFC 7617 section 2: the part after a colon would be read as the password.
+            raise ValueError("expected a user name without a colon")
+        return username
+
     def headers(self) -> list[tuple[bytes, bytes]]:
         pair = f"{self.username}:{self.password.get_secret_value()}"
         return [(b"Authorization", b"Basic " + b64encode(pair.encode()))]
@@ -42,8 +72,17 @@ class Header(WithSecrets):
     secrets = ("value",)
     kind: Literal["header"]
     name: str
-    value: SecretStr
+    value: HeaderValue
     value_file: Path | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError("expected the name of a header, such as X-Api-Key")
+        if name.lower() in RESERVED_HEADERS:
+            raise ValueError(f"extauth-http sets the header {name} itself; use another one")
+        return name
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         return [(self.name.encode(), self.value.get_secret_value().encode())]

@@ -17,6 +17,7 @@ from extauth_http.config.loader import (
     with_environment,
 )
 from extauth_http.config.section import Section
+from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.replies import Dialect
 
 LOOPBACK = {b"localhost", b"::1"}
@@ -55,11 +56,13 @@ class Settings(Section):
 
     @field_validator("hosts")
     @classmethod
-    def _check_host_names(cls, hosts: dict[str, HostSettings]) -> dict[str, HostSettings]:
-        for host in hosts:
-            if host != host.lower():
-                raise ValueError(f"expected {host!r} in lower case, as ejabberd sends it")
-        return hosts
+    def _prepare_host_names(cls, hosts: dict[str, HostSettings]) -> dict[str, HostSettings]:
+        """ejabberd prepares the names of its virtual hosts with nameprep, which maps and normalises
+        as nodeprep does."""
+        prepared = {nodeprep(host): own for host, own in hosts.items()}
+        if len(prepared) != len(hosts):
+            raise ValueError("two tables are for the same virtual host")
+        return prepared
 
     @model_validator(mode="after")
     def _check_has_backend(self) -> Self:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
+from extauth_http.http.failure import RequestFailedError
 from extauth_http.http.pool import ConnectionPool, PoolFactory, RequestSender
-from extauth_http.http.request import Request, encode_body
+from extauth_http.http.request import Request, encode_body, refuse_headers
 from extauth_http.http.response import Response
 from extauth_http.http.response_parser import RawHeaders
 from extauth_http.protocol.command import Command
@@ -99,9 +100,10 @@ class HttpClient:
         if body or method not in WITHOUT_BODY:
             lines.append((b"Content-Length", str(len(body)).encode()))
         if headers:
-            pairs = headers.items() if isinstance(headers, Mapping) else headers
-            lines += [(name.encode(), value.encode()) for name, value in pairs]
-        return self._send(Request(method.encode(), endpoint, lines, body), self.due)
+            lines = self._with_own_headers(lines, headers, service_auth)
+        return self._send(
+            Request(method.encode(), endpoint, lines, body, self.request_id.encode()), self.due
+        )
 
     def client(self, *, service_auth: bool = True) -> "httpx.Client":
         """An ``httpx.Client`` with the deadline, connections and default headers of this command.
@@ -128,9 +130,28 @@ class HttpClient:
 
     def _send(self, request: Request, due: float) -> Response:
         may_repeat = not self._command.operation.is_write
-        response = self._factory.sender.send(request, min(due, self.due), may_repeat=may_repeat)
+        try:
+            response = self._factory.sender.send(request, min(due, self.due), may_repeat=may_repeat)
+        except RequestFailedError as error:
+            self.status = error.status
+            raise
         self.status = response.status_code
         return response
+
+    def _with_own_headers(
+        self,
+        lines: RawHeaders,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        service_auth: bool,
+    ) -> list[tuple[bytes, bytes]]:
+        """The headers of a request with those of the backend, which replace Accept, User-Agent and
+        Content-Type. Raises RequestFailedError (``bad_request``)."""
+        pairs = [*(headers.items() if isinstance(headers, Mapping) else headers)]
+        taken = self._factory.service_auth_names if service_auth else ()
+        refuse_headers((name for name, _ in pairs), taken)
+        own = {name.lower().encode() for name, _ in pairs}
+        kept = [(name, value) for name, value in lines if name.lower() not in own]
+        return kept + [(name.encode(), value.encode()) for name, value in pairs]
 
     def _headers(self, service_auth: bool) -> RawHeaders:
         known = self._factory.headers_with_auth if service_auth else HEADERS
@@ -150,6 +171,7 @@ class HttpClientFactory:
         self.sender: RequestSender = pool(settings)
         service_auth = settings.service_auth.headers() if settings.service_auth else ()
         self.headers_with_auth: RawHeaders = (*HEADERS, *service_auth)
+        self.service_auth_names = [name.decode() for name, _ in service_auth]
         self.nested = {
             key: HttpClientFactory(value, pool)
             for key, value in settings

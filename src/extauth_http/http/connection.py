@@ -104,6 +104,9 @@ class Connection:
         try:
             self._write(request)
             self._read_response(response)
+        except RequestFailedError as error:
+            error.status = response.status or None
+            raise
         finally:
             response.release()
         if response.is_complete:
@@ -127,6 +130,15 @@ class Connection:
         poll = select.poll()
         poll.register(self._connected_socket(), select.POLLIN)
         return not poll.poll(0)
+
+    def has_unasked_bytes(self) -> bool:
+        """Whether the service has sent something on a connection that is not in use."""
+        connection = self._connected_socket()
+        connection.settimeout(0)
+        try:
+            return bool(connection.recv(1))
+        except OSError:
+            return False
 
     def close(self) -> None:
         if self._socket is not None:

@@ -26,14 +26,16 @@ class Step(Enum):
 class RequestFailedError(UndecidedError):
     """A request without a usable response.
 
-    ``reason`` is one of ``bad_http``, ``bad_request``, ``connect_failed``, ``connect_refused``,
-    ``connection_lost``, ``content_encoding``, ``deadline``, ``name_not_found``, ``proxy``, ``tls``
-    and ``too_large``. ``detail`` never holds a part of the request or of the response.
+    ``status`` is the HTTP status, if one was received. ``reason`` is one of ``bad_http``,
+    ``bad_request``, ``connect_failed``, ``connect_refused``, ``connection_lost``,
+    ``content_encoding``, ``deadline``, ``name_not_found``, ``proxy``, ``tls``, ``too_large`` and
+    ``wrong_answer``. ``detail`` never holds a part of the request or of the response.
     """
 
     def __init__(self, reason: str, detail: str, step: Step) -> None:
         super().__init__(reason, detail)
         self.step = step
+        self.status: int | None = None
 
     @property
     def may_have_arrived(self) -> bool:

@@ -14,7 +14,7 @@ from extauth_http.http.failure import RequestFailedError, Step
 from extauth_http.http.proxy import Proxy, environment_proxy, open_tunnel
 from extauth_http.http.request import Request, serialize_request
 from extauth_http.http.response import Response
-from extauth_http.http.response_parser import MAX_BODY
+from extauth_http.http.response_parser import MAX_BODY, ResponseParser
 
 MAX_IDLE = 128
 """Unused connections that are kept to one origin."""
@@ -44,7 +44,9 @@ class ConnectionPool:
 
     Safe to use from several threads: each request has a connection of its own. Redirects are not
     followed. Proxies of the environment are used only with ``trust_env``. With ``max_idle = 0``
-    each request opens a connection of its own.
+    each request opens a connection of its own. With ``needs_echo`` a response must return the
+    ``X-Request-ID`` of its request. ``on_unasked`` is called when a service has sent bytes that
+    belong to no request; that connection is closed.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class ConnectionPool:
         trust_env: bool = False,
         max_body: int = MAX_BODY,
         max_idle: int = MAX_IDLE,
+        needs_echo: bool = False,
+        on_unasked: Callable[[Origin], None] = lambda _: None,
     ) -> None:
         """Raises ValueError if a certificate or key file cannot be used."""
         self._tls = tls
@@ -62,12 +66,24 @@ class ConnectionPool:
         self._trust_env = trust_env
         self._max_body = max_body
         self._max_idle = max_idle
+        self._needs_echo = needs_echo
+        self._on_unasked = on_unasked
         self._idle: dict[Origin, deque[Connection]] = {}
 
     @classmethod
-    def of_backend(cls, settings: BackendSettings) -> "ConnectionPool":
+    def of_backend(
+        cls,
+        settings: BackendSettings,
+        on_unasked: Callable[[Origin], None] = lambda _: None,
+    ) -> "ConnectionPool":
         """The pool that the settings of a backend describe."""
-        return cls(settings.tls, trust_env=settings.trust_env)
+        return cls(
+            settings.tls,
+            trust_env=settings.trust_env,
+            max_idle=MAX_IDLE if settings.reuse_connections else 0,
+            needs_echo=settings.echo is not None,
+            on_unasked=on_unasked,
+        )
 
     def send(self, request: Request, due: float, *, may_repeat: bool) -> Response:
         """As RequestSender describes it.
@@ -79,17 +95,16 @@ class ConnectionPool:
         origin = request.endpoint.origin
         proxy = environment_proxy(origin) if self._trust_env else None
         data = _serialize(request, proxy)
-        head_only = request.method == b"HEAD"
         connection = self._take_idle(origin) if may_repeat else None
         if connection is not None:
             connection.due = due
             try:
-                return self._send(connection, origin, data, head_only)
+                return self._send(connection, request, data)
             except NoResponseError:
                 pass
         try:
             connection = self._open(origin, proxy, due)
-            return self._send(connection, origin, data, head_only)
+            return self._send(connection, request, data)
         except NoResponseError:
             detail = "the service closed the connection without a response"
             raise RequestFailedError("connection_lost", detail, Step.RECEIVE) from None
@@ -100,22 +115,41 @@ class ConnectionPool:
             while idle:
                 idle.pop().close()
 
-    def _send(
-        self, connection: Connection, origin: Origin, data: bytes, head_only: bool
-    ) -> Response:
+    def _send(self, connection: Connection, request: Request, data: bytes) -> Response:
+        origin = request.endpoint.origin
         try:
-            parsed = connection.send(data, head_only=head_only)
+            parsed = connection.send(data, head_only=request.method == b"HEAD")
+            self._check_headers(parsed, request)
         except BaseException:
             connection.close()
             raise
+        if parsed.has_more:
+            self._on_unasked(origin)
         if connection.is_reusable and self._max_idle:
             self._keep(connection, origin)
         else:
             connection.close()
-        if any(name == b"content-encoding" for name, _ in parsed.headers):
-            detail = "the response is compressed, which the request did not allow"
-            raise RequestFailedError("content_encoding", detail, Step.RECEIVE)
         return Response(parsed.status, parsed.headers, parsed.body())
+
+    def _check_headers(self, response: ResponseParser, request: Request) -> None:
+        """Raises RequestFailedError: ``wrong_answer``, ``content_encoding``.
+
+        A service or proxy that sends two responses to one request shifts all later responses of
+        the connection by one: a wrong password would get the response to a right one. Many services
+        return the ``X-Request-ID`` of the request, which reveals this.
+        """
+        is_echoed = False
+        for name, value in response.headers:
+            if name == b"x-request-id" and request.request_id:
+                if value != request.request_id:
+                    raise _unusable(response, "wrong_answer", "the response is to another request")
+                is_echoed = True
+            elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                detail = "the response is compressed, which the request did not allow"
+                raise _unusable(response, "content_encoding", detail)
+        if self._needs_echo and request.request_id and not is_echoed:
+            detail = "the response has no X-Request-ID, which the key echo requires"
+            raise _unusable(response, "wrong_answer", detail)
 
     def _keep(self, connection: Connection, origin: Origin) -> None:
         """Keeps a connection. The last one kept is used first, so that the ones that a busy hour
@@ -135,6 +169,8 @@ class ConnectionPool:
                 return None
             if connection.is_alive():
                 return connection
+            if connection.has_unasked_bytes():
+                self._on_unasked(origin)
             connection.close()
         return None
 
@@ -159,6 +195,12 @@ class ConnectionPool:
         if self._tls_context is None:
             self._tls_context = self._tls.context()
         return self._tls_context
+
+
+def _unusable(response: ResponseParser, reason: str, detail: str) -> RequestFailedError:
+    error = RequestFailedError(reason, detail, Step.RECEIVE)
+    error.status = response.status
+    return error
 
 
 def _serialize(request: Request, proxy: Proxy | None) -> bytes:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlencode
@@ -17,12 +17,14 @@ _TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 @dataclass(frozen=True, slots=True)
 class Request:
     """``headers`` are all headers as they are sent, ``Host`` and ``Content-Length`` included.
-    ``method`` is in upper case."""
+    ``method`` is in upper case. ``request_id`` is the value of ``X-Request-ID``: if a response has
+    this header, it must have the same value."""
 
     method: bytes
     endpoint: Endpoint
     headers: RawHeaders = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    request_id: bytes = b""
 
 
 def encode_body(json_value: object, form: Mapping[str, str] | None) -> tuple[bytes, bytes]:
@@ -37,6 +39,30 @@ def encode_body(json_value: object, form: Mapping[str, str] | None) -> tuple[byt
 _CONTROLS = bytes({*range(0x20), 0x7F} - {ord("\t")})
 _TARGET = re.compile(rb"[\x21-\x7e]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+SENT_BY_ENGINE = frozenset(
+    {
+        *("accept-encoding", "cache-control", "connection", "content-length", "host"),
+        *("transfer-encoding", "x-request-id"),
+    }
+)
+"""Headers that this package sends itself, in lower case. Nothing else can set them."""
+
+SENT_ONCE = SENT_BY_ENGINE | {"accept", "authorization", "content-type", "user-agent"}
+"""Headers that occur once: if there are two, each server decides for itself which one counts."""
+
+
+def refuse_headers(names: Iterable[str], taken: Iterable[str] = ()) -> None:
+    """Raises RequestFailedError (``bad_request``) for headers that a caller cannot set: those of
+    SENT_BY_ENGINE, those in ``taken``, and any of SENT_ONCE twice. Case does not count."""
+    seen = {*SENT_BY_ENGINE, *(name.lower() for name in taken)}
+    for name in map(str.lower, names):
+        if name in seen:
+            detail = f"the request would have two {name} headers, or one that must not be set"
+            raise RequestFailedError("bad_request", detail, Step.PREPARE)
+        if name in SENT_ONCE:
+            seen.add(name)
 
 
 @lru_cache

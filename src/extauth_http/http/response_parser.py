@@ -27,10 +27,11 @@ class ResponseParser:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.is_complete = False
+        self.has_more = False
+        """Whether bytes followed that belong to no request."""
         self._head_only = head_only
         self._max_body = max_body
         self._has_head = False
-        self._has_more = False
         self._is_http_1_0 = False
         self._body: list[bytes] = []
         self._body_size = 0
@@ -45,7 +46,7 @@ class ResponseParser:
             if self._parser:
                 self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._has_more = True
+            self.has_more = True
             if not self.is_complete:
                 detail = "the response is not HTTP/1.1"
                 raise RequestFailedError("bad_http", detail, Step.RECEIVE) from None
@@ -71,7 +72,7 @@ class ResponseParser:
         """Whether the service accepts another request on this connection, and sent no byte more
         than this response."""
         return not (
-            self._has_more
+            self.has_more
             or self._head_only
             or self._is_http_1_0
             or any(
@@ -82,7 +83,7 @@ class ResponseParser:
     # httptools calls these methods.
 
     def on_message_begin(self) -> None:
-        self._has_more = self.is_complete
+        self.has_more = self.is_complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._has_head:

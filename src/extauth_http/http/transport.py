@@ -14,7 +14,7 @@ from extauth_http.config.endpoint import Endpoint, Origin
 from extauth_http.config.tls import Tls
 from extauth_http.http.failure import RequestFailedError, Step
 from extauth_http.http.pool import MAX_IDLE, ConnectionPool, RequestSender
-from extauth_http.http.request import Request
+from extauth_http.http.request import SENT_BY_ENGINE, Request, refuse_headers
 from extauth_http.http.response_parser import MAX_BODY, RawHeaders
 
 LONGEST_CALL = 3600.0
@@ -23,7 +23,9 @@ LONGEST_CALL = 3600.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""
 
-REPLACED = frozenset({b"accept-encoding", b"content-length", b"transfer-encoding"})
+REPLACED = frozenset(
+    {b"accept-encoding", b"connection", b"content-length", b"host", b"transfer-encoding"}
+)
 """Headers that depend on how the request is sent."""
 
 # httpx logs the URL of each request, and a query may hold a credential.
@@ -111,11 +113,19 @@ def _request_of(request: httpx.Request) -> Request:
     port = url.port or (443 if url.scheme == "https" else 80)
     endpoint = Endpoint(Origin(url.raw_scheme, url.raw_host, port), url.netloc, url.raw_path)
     body = request.read()
-    headers = [each for each in request.headers.raw if each[0].lower() not in REPLACED]
-    headers.append((b"Accept-Encoding", b"identity"))
+    if request.headers.get_list("host") != [url.netloc.decode()]:
+        detail = "the Host header is not the host of the URL"
+        raise RequestFailedError("bad_request", detail, Step.PREPARE)
+    kept = [each for each in request.headers.raw if each[0].lower() not in REPLACED]
+    names = [name.decode("latin-1").lower() for name, _ in kept]
+    refuse_headers(name for name in names if name not in SENT_BY_ENGINE)
+    if names.count("x-request-id") > 1 or names.count("cache-control") > 1:
+        raise RequestFailedError("bad_request", "a header is set twice", Step.PREPARE)
+    headers = [(b"Host", endpoint.host_header), *kept, (b"Accept-Encoding", b"identity")]
     if "content-length" in request.headers or "transfer-encoding" in request.headers:
         headers.append((b"Content-Length", str(len(body)).encode()))
-    return Request(request.method.encode(), endpoint, headers, body)
+    request_id = request.headers.get("x-request-id", "").encode()
+    return Request(request.method.encode(), endpoint, headers, body, request_id)
 
 
 def _httpx_error(error: RequestFailedError, request: httpx.Request) -> httpx.RequestError:

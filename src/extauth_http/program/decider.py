@@ -54,6 +54,10 @@ class Decider:
         http = backend.http.for_command(command, due, request_id)
         if backend.unescapes:
             command = replace(command, user=unescape_user(command.user))
+            if command.user != command.user.strip(" "):
+                # XEP-0106 section 4.2 forbids it, so it is nobody's name.
+                detail = "the name begins or ends with an escaped space"
+                return Decision(Answer(Verdict.DENY, "unsafe_name", detail), backend.kind)
         answer = _call(backend.instance, command, http)
         return Decision(answer, backend.kind, http.status)
 

@@ -9,8 +9,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from extauth_http.backends.registry import load
+from extauth_http.config.backend import BackendSettings
+from extauth_http.config.endpoint import Origin
 from extauth_http.config.loader import config_file
 from extauth_http.config.settings import LogSettings, Settings, UnusableConfigError
+from extauth_http.http.pool import ConnectionPool
 from extauth_http.program.decider import Decider, UnconfiguredDecider
 from extauth_http.program.log import Log
 from extauth_http.program.threads import run_in_background
@@ -48,6 +51,25 @@ class LiveConfig:
         self._next_reminder = 0.0
         self._decider: Decider | UnconfiguredDecider = UnconfiguredDecider(Dialect.EJABBERD)
         self._has_been_read = threading.Event()
+        self._has_reported_unasked = False
+
+    def _pool(self, settings: BackendSettings) -> ConnectionPool:
+        return ConnectionPool.of_backend(settings, self._report_unasked)
+
+    def _report_unasked(self, origin: Origin) -> None:
+        """Logs once that a service sends responses that nobody asked for."""
+        if self._has_reported_unasked:
+            return
+        self._has_reported_unasked = True
+        service = f"{origin.scheme.decode()}://{origin.host.decode()}:{origin.port}"
+        detail = (
+            f"{service} or a proxy before it sent bytes that belong to no request. The connection "
+            "was closed. Set echo or reuse_connections = false in [backend]"
+        )
+        # In a thread of its own: this runs inside a backend call, which can be interrupted.
+        run_in_background(
+            lambda: self._log.event("error", "unasked_response", detail=detail), "unasked_response"
+        )
 
     def current(self) -> Decider | UnconfiguredDecider:
         """Returns the decider for the files as they are now. Waits for the first reading."""
@@ -96,7 +118,7 @@ class LiveConfig:
         try:
             file = config_file(self._argument)
             settings = self._read(file)
-            return self._use(settings, Decider(settings), file)
+            return self._use(settings, Decider(settings, self._pool), file)
         except UnusableConfigError as bad:
             return self._refuse(bad)
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may do anything
