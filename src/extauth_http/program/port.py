@@ -3,7 +3,7 @@
 The file descriptors may be pipes, sockets or files. This module does not know what decides.
 
 One worker thread reads a packet, decides it, writes the reply and records the outcome. The watchdog
-calls ``expire`` from its own thread. ``expire`` starts a new worker in two cases:
+calls ``expire`` from its own thread, which starts a new worker in two cases:
 
 - The time of a packet is up. The new worker answers it with UNDECIDED and reads on. The old worker
   finds that the packet is claimed and ends.
@@ -211,8 +211,7 @@ class Port:
         if not is_written:
             self.has_ended = True
         elif pending.finish():
-            # Not earlier: until here the watchdog must not take the port for idle.
-            self._pending = None
+            self._pending = None  # not earlier: the watchdog takes a port without one for idle
             return True
         return False
 
