@@ -10,10 +10,9 @@ from xml.etree import ElementTree
 
 from extauth_http.ejabberd_api.releases import Release, parse_release
 from tests.e2e.conftest import PROGRAM
-from tests.e2e.ejabberd import MODULES, Ejabberd
+from tests.e2e.ejabberd import Ejabberd
 from tests.e2e.xmpp import TIMEOUT, Session
 
-ROOM_MODULES = {**MODULES, "mod_muc": {}, "mod_muc_admin": {}}
 SERVICE = "conference.example.org"
 
 

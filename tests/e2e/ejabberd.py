@@ -24,6 +24,7 @@ from typing import Any, Self
 
 import httpx
 
+from tests.e2e.stock import stock_modules, stock_rules
 from tests.install_packages import EJABBERD_APP
 
 ROOT = Path(os.environ.get("EJABBERD_TEST_ROOT", "/")).absolute()
@@ -31,13 +32,7 @@ START = 30.0  # seconds for the start
 STOP = 10.0  # seconds for an orderly end
 LEFT_OVER = 2.0  # seconds after that until its remaining processes are killed
 
-MODULES: Mapping[str, Mapping[str, Any]] = {
-    "mod_admin_extra": {},
-    "mod_disco": {},
-    "mod_offline": {},
-    "mod_register": {},
-    "mod_roster": {},
-}
+MODULES = stock_modules(ROOT)
 
 # Private mounts: they end with the process.
 ENTER_ROOT = """
@@ -145,8 +140,12 @@ class Ejabberd:
                 }
             },
             "modules": modules,
-            **(options or {}),
         }
+        rules = stock_rules(root)
+        for key, value in (options or {}).items():
+            is_rule = key in rules and isinstance(value, Mapping)
+            self.config[key] = {**rules.pop(key), **value} if is_rule else value
+        self.config |= rules
 
     def __enter__(self) -> Self:
         self._temporary = tempfile.TemporaryDirectory(prefix="ejabberd-")

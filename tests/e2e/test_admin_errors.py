@@ -11,7 +11,7 @@ import yaml
 from extauth_http.config.service_auth import service_auth_of_kind
 from extauth_http.ejabberd_api import hints
 from extauth_http.ejabberd_api.hints import to_yaml
-from tests.e2e.admin import ROOM_MODULES, SERVICE, Operator, Result, release
+from tests.e2e.admin import SERVICE, Operator, Result, release
 from tests.e2e.ejabberd import Ejabberd
 from tests.integration.service import Service, http
 from tests.token_service import TokenService
@@ -71,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("server")
     with token_service(folder) as service:
         service.add("alice@example.org", "wonder:land")
-        with Ejabberd(program_line(folder, service.url), modules=ROOM_MODULES) as server:
+        with Ejabberd(program_line(folder, service.url)) as server:
             stays = ("--option", "persistent=true")
             made = run(Operator(server, folder), "room", "create", ROOM, *stays)
             assert made.code == 0, made
@@ -118,7 +118,7 @@ def test_an_account_may_call_what_the_lines_of_the_refusal_allow(
 
     kick = ("user", "kick", "alice@example.org", "--yes")
     options: dict[str, Any] = {"api_permissions": only_status}
-    with Ejabberd(program, options=options, modules=ROOM_MODULES) as server:
+    with Ejabberd(program, options=options) as server:
         refused = run(as_account(server, ADMIN, PASSWORD), *kick)
         assert refused.code == 1
         assert "the account may not call this" in refused.err
@@ -127,7 +127,7 @@ def test_an_account_may_call_what_the_lines_of_the_refusal_allow(
         assert "a caller without an account may not call this" in anonymous.err
 
     lines["api_permissions"] |= only_status
-    with Ejabberd(program, options=lines, modules=ROOM_MODULES) as server:
+    with Ejabberd(program, options=lines) as server:
         done = run(as_account(server, ADMIN, PASSWORD), *kick)
         assert done.code == 0, done
         assert run(as_account(server, ADMIN, PASSWORD), "room", "create", ROOM).code == 0

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.e2e.admin import (
-    ROOM_MODULES,
     SERVICE,
     Operator,
     StanzaLog,
@@ -82,7 +81,7 @@ def test_the_whole_life_of_a_room(
             await destroyed(operator, alice, bob)
         assert not list(state.rglob("*.json"))
 
-    with Ejabberd(program, modules=ROOM_MODULES) as server:
+    with Ejabberd(program) as server:
         asyncio.run(life(server))
 
 
@@ -195,7 +194,7 @@ def test_the_configured_moderator_kicks_a_user(
             assert kept == {"alice@example.org": "owner", "carl@example.org": "admin"}
             assert 110 in await carl.join(ROOM, "carl")
 
-    with Ejabberd(program, modules=ROOM_MODULES) as server:
+    with Ejabberd(program) as server:
         asyncio.run(life(server))
 
 
@@ -232,7 +231,7 @@ def test_membership_survives_a_removal_and_ban_keeps_a_user_out(
             await operator.run_ok("room", "invite", ROOM, "bob@example.org", "--member")
             assert 110 in await bob.join(ROOM, "bob")
 
-    with Ejabberd(program, modules=ROOM_MODULES) as server:
+    with Ejabberd(program) as server:
         asyncio.run(life(server))
 
 
@@ -249,7 +248,7 @@ def test_a_banned_user_who_was_never_a_member_stays_out(
             assert await bob.join(ROOM, "bob") == []
             assert not bob.session.ended.is_set()
 
-    with Ejabberd(program, modules=ROOM_MODULES) as server:
+    with Ejabberd(program) as server:
         asyncio.run(life(server))
 
 

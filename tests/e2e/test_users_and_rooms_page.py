@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.admin import ROOM_MODULES, Operator, StanzaLog, is_message
-from tests.e2e.ejabberd import Ejabberd
+from tests.e2e.admin import Operator, StanzaLog, is_message
+from tests.e2e.ejabberd import MODULES, Ejabberd
 from tests.e2e.xmpp import login, open_session
 from tests.token_service import TokenService
 
@@ -44,7 +44,7 @@ def test_each_command_of_the_page_works_as_described(
         "who": {"ip": "127.0.0.1/32"},
         "what": ["status", "user_sessions_info"],
     }
-    modules = {**ROOM_MODULES, **options.pop("modules")}
+    modules = {**MODULES, **options.pop("modules")}
     del options["listen"]  # the port is the test's own
     with Ejabberd(program, options=options, modules=modules) as server:
         asyncio.run(_follow(server, service, _configured(server, service, tmp_path)))
