@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.ejabberd import ROOT, ebin
+from tests.e2e.installation import ROOT, ebin
 from tests.token_service import TokenService, token_service
 
 PROGRAM = Path(sys.executable).parent / "extauth-http"

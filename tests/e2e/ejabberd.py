@@ -24,10 +24,8 @@ from typing import Any, Self
 
 import httpx
 
-from tests.e2e.stock import stock_modules, stock_rules
-from tests.install_packages import EJABBERD_APP
+from tests.e2e.installation import ROOT, ebin, stock_modules, with_stock_rules
 
-ROOT = Path(os.environ.get("EJABBERD_TEST_ROOT", "/")).absolute()
 START = 30.0  # seconds for the start
 STOP = 10.0  # seconds for an orderly end
 LEFT_OVER = 2.0  # seconds after that until its remaining processes are killed
@@ -54,12 +52,6 @@ class ApiError(Exception):
         self.body = body
 
 
-def ebin(root: Path = ROOT) -> str | None:
-    """The folder of ejabberd's beam files, as a path within `root`; None if there is none."""
-    found = sorted(root.glob(EJABBERD_APP))
-    return f"/{found[0].parent.relative_to(root)}" if found else None
-
-
 def out_of(root: Path, extauth_program: str) -> str:
     """The command line of a program of this root, for an ejabberd in another root."""
     if root == Path("/"):
@@ -82,6 +74,11 @@ def free_ports(count: int) -> list[int]:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             ports.add(port)
     return [*ports]
+
+
+def c2s_listener(port: int, **options: object) -> dict[str, object]:
+    """A listener for clients."""
+    return {"port": port, "ip": "127.0.0.1", "module": "ejabberd_c2s", **options}
 
 
 class Ejabberd:
@@ -118,12 +115,7 @@ class Ejabberd:
             "acme": {"auto": False},
             "s2s_access": "none",
             "listen": [
-                {
-                    "port": self.c2s_port,
-                    "ip": "127.0.0.1",
-                    "module": "ejabberd_c2s",
-                    "starttls": False,
-                },
+                c2s_listener(self.c2s_port, starttls=False),
                 {
                     "port": self.api_port,
                     "ip": "127.0.0.1",
@@ -140,12 +132,8 @@ class Ejabberd:
                 }
             },
             "modules": modules,
+            **with_stock_rules(root, options or {}),
         }
-        rules = stock_rules(root)
-        for key, value in (options or {}).items():
-            is_rule = key in rules and isinstance(value, Mapping)
-            self.config[key] = {**rules.pop(key), **value} if is_rule else value
-        self.config |= rules
 
     def __enter__(self) -> Self:
         self._temporary = tempfile.TemporaryDirectory(prefix="ejabberd-")
@@ -178,6 +166,12 @@ class Ejabberd:
         if answer.status_code != httpx.codes.OK:
             raise ApiError(command, answer.status_code, answer.text)
         return answer.json()
+
+    def write_config(self, folder: Path) -> Path:
+        """Writes the configuration to ``ejabberd.yml`` in a folder."""
+        file = folder / "ejabberd.yml"
+        file.write_text(json.dumps(self.config, indent=2))  # JSON is YAML
+        return file
 
     def check_password(self, user: str, host: str, password: str) -> bool:
         return bool(self.api("check_password", user=user, host=host, password=password) == 0)
@@ -214,8 +208,7 @@ class Ejabberd:
             raise FileNotFoundError(f"no ejabberd in {self.root}: run `make test`")
         for name in ("spool", "log"):
             (self.folder / name).mkdir()
-        yml = self.folder / "ejabberd.yml"
-        yml.write_text(json.dumps(self.config, indent=2))  # JSON is YAML
+        yml = self.write_config(self.folder)
         words = ["erl", "-noinput", "-sname", self.node, "-setcookie", os.urandom(16).hex()]
         words += ["-start_epmd", "false", "-erl_epmd_port", str(self._node_port)]
         words += ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]

@@ -1,4 +1,4 @@
-"""An XMPP stream without a client library: the features of a server, and unusual logins."""
+"""An XMPP stream without a client library: the features of a server, and unusual requests."""
 
 import base64
 import re
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class RawStream:
-    """One stream to a virtual host, until the end of a login.
+    """One stream to a virtual host.
 
     With ``context``, the stream uses TLS from the first byte. ``sender`` is a JID: a server offers
     SASL2 (XEP-0388) only to a client that sends its JID.
@@ -23,8 +23,9 @@ class RawStream:
             self._connection = context.wrap_socket(self._connection, server_hostname=host)
         opening = f"<stream:stream to='{host}' version='1.0' xmlns='jabber:client' "
         opening += "xmlns:stream='http://etherx.jabber.org/streams'"
-        opening += f" from='{sender}'>" if sender else ">"
-        self.features = self.ask(opening, "</stream:features>")
+        self._opening = opening + (f" from='{sender}'>" if sender else ">")
+        self._requests = 0
+        self.features = self.ask(self._opening, "</stream:features>")
 
     def __enter__(self) -> Self:
         return self
@@ -43,9 +44,12 @@ class RawStream:
         offered = re.search(r"<mechanisms.*?</mechanisms>", self.features)
         return set(re.findall(r"<mechanism>(.*?)</mechanism>", offered[0])) if offered else set()
 
+    def send(self, text: str) -> None:
+        self._connection.sendall(text.encode())
+
     def ask(self, text: str, *ends: str) -> str:
         """Sends a text and reads until one of ``ends`` arrives. Raises EOFError if none does."""
-        self._connection.sendall(text.encode())
+        self.send(text)
         found = ""
         while not any(end in found for end in ends):
             read = self._connection.recv(4096)
@@ -66,6 +70,37 @@ class RawStream:
         kind = re.search(r"<(challenge|success|failure)", reply)
         assert kind, reply
         return kind[1]
+
+    def bind(self) -> str:
+        """Binds a resource after a login (RFC 6120, 7). Returns the full JID."""
+        self.ask(self._opening, "</stream:features>")
+        reply = self.iq("set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")
+        found = re.search(r"<jid>(.*?)</jid>", reply)
+        assert found, reply
+        return found[1]
+
+    def iq(self, kind: str, payload: str, to: str = "") -> str:
+        """The reply to a request (RFC 6120, 8.2.3)."""
+        self._requests += 1
+        identifier = f"request-{self._requests}"
+        address = f" to='{to}'" if to else ""
+        self.send(f"<iq type='{kind}' id='{identifier}'{address}>{payload}</iq>")
+        reply = re.compile(rf"<iq\b[^>]*\bid='{identifier}'[^>]*?(/>|>.*?</iq>)", re.DOTALL)
+        found = ""
+        while not (match := reply.search(found)):
+            read = self._connection.recv(4096)
+            if not read:
+                raise EOFError(found)
+            found += read.decode()
+        return match[0]
+
+
+def logged_in(port: int, host: str, user: str, password: str) -> RawStream:
+    """A stream of a user with a bound resource."""
+    stream = RawStream(port, host)
+    assert stream.answer("PLAIN", f"\0{user}\0{password}".encode()) == "success"
+    stream.bind()
+    return stream
 
 
 def mechanisms(port: int, host: str) -> set[str]:

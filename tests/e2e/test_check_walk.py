@@ -15,7 +15,8 @@ import trustme
 import yaml
 
 from tests.e2e.conftest import PROGRAM
-from tests.e2e.ejabberd import ROOT, Ejabberd, out_of
+from tests.e2e.ejabberd import Ejabberd, out_of
+from tests.e2e.installation import ROOT
 from tests.e2e.xmpp import logs_in
 from tests.token_service import TokenService
 

@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Self
 
-from tests.e2e.ejabberd import ENTER_ROOT, ROOT, free_ports
+from tests.e2e.ejabberd import ENTER_ROOT, free_ports
+from tests.e2e.installation import ROOT
 
 PROSODY = ROOT / "usr/bin/prosody"
 MODULE = Path(__file__).parents[3] / "examples" / "prosody" / "mod_auth_extauth_http.lua"
