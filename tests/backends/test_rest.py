@@ -1,7 +1,6 @@
 """The rest contract: what is sent, and what each answer means."""
 
 import json
-import socket
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +11,7 @@ from extauth_http.program.outcome import Decision
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Answer, Verdict
 from tests.decide import decide
-from tests.integration.service import NO, YES, Behaviour, Request, Service, answering, http
+from tests.integration.service import NO, YES, Request, Service, answering, http
 from tests.settings import settings_of
 
 AUTHORIZED: dict[str, Any] = {"service_auth": {"kind": "bearer", "token": "s3cret"}}
@@ -225,136 +224,6 @@ def test_a_query_in_the_url_stays() -> None:
     with Service(answering(YES)) as service:
         decide(command("auth"), kind="rest", url=f"{service.url}/?tenant=7")
         assert service.requests[0].target == "/x/auth?tenant=7"
-
-
-ALLOW_ID = {"allow": [{"status": 200, "field": "id", "present": True}]}
-
-
-def test_a_list_of_rules_replaces_its_default_and_leaves_the_others() -> None:
-    operations = {"auth": ALLOW_ID}
-    assert verdict("auth", http(200, '{"id": 7}'), operations=operations)[0] == "allow"
-    assert verdict("auth", http(200, "true"), operations=operations)[0] == "undecided"
-    assert verdict("auth", http(200, '{"id": 7, "result": false}'), operations=operations) == (
-        "deny",
-        "denied",
-    )
-    assert verdict("auth", http(403), operations=operations) == ("deny", "http_403")
-    assert verdict("isuser", http(200, '{"id": 7}'), operations=operations)[0] == "undecided"
-
-
-def test_the_rules_of_the_backend_are_those_of_each_operation_without_its_own() -> None:
-    settings = {**ALLOW_ID, "operations": {"isuser": {"allow": [{"status": 204}]}}}
-    assert verdict("auth", http(200, '{"id": 7}'), **settings)[0] == "allow"
-    assert verdict("isuser", http(200, '{"id": 7}'), **settings)[0] == "undecided"
-    assert verdict("isuser", http(204), **settings)[0] == "allow"
-
-
-def test_a_refusal_of_this_program_is_no_verdict_about_the_user() -> None:
-    refused: dict[str, Any] = {"refused": [{"status": 403}], "deny": [{"status": 403}]}
-    assert verdict("auth", http(403), **refused) == ("undecided", "service_auth_refused")
-
-
-OWNER = {"json": {"token": "{password}"}, "owner": {"field": "user.name"}}
-
-
-@pytest.mark.parametrize(
-    ("user", "expected"),
-    [
-        ("alice", ("allow", "allowed")),
-        ("ALICE", ("allow", "allowed")),
-        ("bob", ("deny", "another_user")),
-        ("", ("deny", "claim_empty")),
-        (None, ("deny", "claim_not_text")),
-        (True, ("deny", "claim_not_text")),
-        (["alice"], ("deny", "claim_not_text")),
-    ],
-)
-def test_a_token_lets_in_its_owner_alone(user: Any, expected: tuple[str, str]) -> None:
-    body = json.dumps({"result": True, "user": {"name": user}})
-    assert verdict("auth", http(200, body), operations={"auth": OWNER}) == expected
-
-
-def test_a_response_that_names_no_owner_lets_nobody_in() -> None:
-    assert verdict("auth", http(200, "true"), operations={"auth": OWNER}) == (
-        "deny",
-        "claim_missing",
-    )
-
-
-def test_the_owner_may_be_in_a_header_and_have_another_form() -> None:
-    owner = {"header": "X-Owner", "equals": "{user}@{host}"}
-    operations = {"auth": {"json": {"token": "{password}"}, "owner": owner}}
-    for name, expected in (("alice@example.org", "allow"), ("alice", "deny")):
-        answer = http(200, "true", f"X-Owner: {name}")
-        assert verdict("auth", answer, operations=operations)[0] == expected
-
-
-@pytest.mark.parametrize("operation", EVERY)
-def test_a_request_that_does_not_identify_the_user_is_an_error(operation: str) -> None:
-    table = {operation: {"json": {"token": "a-constant"}}}
-    with pytest.raises(ValidationError, match="does not say which user"):
-        settings_of(backend={"kind": "rest", "url": "http://127.0.0.1/x", "operations": table})
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        {"path": "u/{user}"},
-        {"query": {"u": "{jid}"}},
-        {"form": {"u": "{user}"}},
-        {"json": {"a": [{"b": "x{user}"}]}},
-        {"headers": {"X-User": "{user}"}, "json": {"t": "{password}"}},
-        OWNER,
-    ],
-)
-def test_each_place_of_a_request_can_identify_the_user(table: dict[str, Any]) -> None:
-    settings_of(
-        backend={"kind": "rest", "url": "http://127.0.0.1/x", "operations": {"auth": table}}
-    )
-
-
-AFTER = {"path": "logout", "headers": {"Authorization": "Bearer {answer.token}"}, "json": {}}
-
-
-@pytest.mark.parametrize(
-    ("second", "detail"),
-    [
-        (http(204), ""),
-        (http(500), "status 500"),
-        (b"", "connection_lost"),
-    ],
-)
-def test_a_request_that_follows_a_login_never_changes_its_verdict(
-    second: bytes, detail: str
-) -> None:
-    with Service(answering(http(200, '{"result": true, "token": "t0"}'), second)) as service:
-        if not second:
-            service.behave = closing_after(http(200, '{"result": true, "token": "t0"}'))
-        operations = {"auth": {"after": AFTER}}
-        decision = decide(command("auth"), kind="rest", url=service.url, operations=operations)
-        rest = service.requests[1:]
-    assert (decision.answer.verdict, decision.status) == (Verdict.ALLOW, 200)
-    assert detail in decision.answer.detail
-    assert {(each.target, each.headers["authorization"]) for each in rest} == {
-        ("/x/logout", "Bearer t0")
-    }
-
-
-def closing_after(answer: bytes) -> Behaviour:
-    """Answers one request and closes each connection that carries another."""
-    left = [answer]
-
-    def behave(_: Request, connection: socket.socket) -> None:
-        connection.sendall(left.pop()) if left else connection.shutdown(socket.SHUT_RDWR)
-
-    return behave
-
-
-def test_nothing_follows_a_login_that_is_refused() -> None:
-    with Service(answering(http(200, '{"result": false, "token": "t0"}'))) as service:
-        operations = {"auth": {"after": AFTER}}
-        decide(command("auth"), kind="rest", url=service.url, operations=operations)
-        assert len(service.requests) == 1
 
 
 @pytest.mark.parametrize(
