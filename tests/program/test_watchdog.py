@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from extauth_http.program.outcome import encode
+from extauth_http.program.outcome import Outcome, encode
 from extauth_http.program.port import Port
 from extauth_http.program.watchdog import Watchdog
 from extauth_http.protocol.command import Command, Operation
@@ -34,13 +34,14 @@ class WatchedPort:
     def __init__(self, decider: FakeDecider, watchdog: Watchdog) -> None:
         self.source, self.input = os.pipe()
         self.output, self.sink = os.pipe()
+        self.outcomes: list[Outcome] = []
         self.port = Port(
             self.source,
             self.sink,
             lambda: decider,
             reader=PacketReader(),
             encode=encode,
-            record=lambda _: None,
+            record=self.outcomes.append,
             warn=lambda *_: None,
             wake=watchdog.wake,
         )
@@ -131,6 +132,7 @@ def test_a_port_whose_replies_no_one_can_read_is_not_watched_any_more() -> None:
     assert decider.is_inside.wait(10)
     os.close(watched.output)
     watchdog.run()
+    assert [each.decision.answer.reason for each in watched.outcomes] == ["stopped"]
     decider.goes_on.set()
 
 
@@ -150,3 +152,33 @@ def test_a_reader_is_called_until_finish_removes_it() -> None:
     assert read == [b"a", b"b", b"c"]
     os.close(source)
     os.close(sink)
+
+
+def test_only_the_last_packet_before_the_end_of_input_gets_a_short_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decider = BlockedDecider()
+    watchdog = Watchdog(on_hangup=lambda: None)
+    watched = WatchedPort(decider, watchdog)
+    calls: list[bool] = []
+    monkeypatch.setattr(
+        watched.port, "input_has_ended", lambda: calls.append(decider.goes_on.is_set())
+    )
+    os.write(watched.input, ALLOW)
+    assert decider.is_inside.wait(10)
+    os.write(watched.input, ALLOW)  # not read yet
+    os.close(watched.input)
+    checks = 0
+    next_check = watched.port.next_check
+
+    def counted(now: float) -> float:
+        nonlocal checks
+        checks += 1
+        if checks == 5:
+            decider.goes_on.set()
+        return next_check(now)
+
+    monkeypatch.setattr(watched.port, "next_check", counted)
+    watchdog.run()
+    assert False not in calls
+    assert len(watched.outcomes) == 2
