@@ -130,7 +130,7 @@ class IssuerKeys:
         return abs(time.time() - self._fetched)
 
     async def _wait_for_fetch(self) -> None:
-        """Waits for a retrieval that starts, or is under way. Its result may be a failure."""
+        """Waits for a retrieval that starts, or is in progress. Its result may be a failure."""
         task = self._start_fetch()
         if self._waiting < MAX_WAITING:
             self._waiting += 1

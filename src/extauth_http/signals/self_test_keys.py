@@ -1,7 +1,7 @@
 """The issuer of ``signals test``: its keys are in the queue, for a minute.
 
-Whoever can write to the queue can also write an event into it. So a key that is there gives no
-additional rights.
+A process that can write to the queue can also write an event into it. So a key that is there gives
+no additional rights.
 """
 
 TEST_ISSUER = "https://self-test.extauth-http.invalid"
