@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
@@ -72,6 +73,21 @@ def test_each_file_that_a_page_names_exists(page: Path) -> None:
         path for path in paths(page) if not (ROOT / path).exists() and not (SOURCE / path).exists()
     ]
     assert missing == []
+
+
+def test_the_page_about_the_architecture_describes_each_package() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    packages = {file.parent.name for file in SOURCE.glob("*/__init__.py")}
+    assert "protocol" in packages
+    assert {name for name in packages if f"| `{name}/` |" not in text} == set()
+
+
+def test_the_direction_of_imports_is_the_one_that_is_enforced() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("protocol ←"))
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [set(layer.split(" | ")) for layer in reversed(contract["contracts"][0]["layers"])]
+    assert [set(layer.split(", ")) for layer in line.split(" ← ")] == layers
 
 
 def anchors(page: Path) -> set[str]:
