@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from extauth_http.program.outcome import Outcome, encode
+from extauth_http.program.outcome import Decision, Outcome, encode
 from extauth_http.program.port import Port
 from extauth_http.program.watchdog import Watchdog
 from extauth_http.protocol.command import Command, Operation
@@ -154,16 +154,34 @@ def test_a_reader_is_called_until_finish_removes_it() -> None:
     os.close(sink)
 
 
+class TwoStageDecider(BlockedDecider):
+    """Waits in its first call for ``goes_on``, and in the second for ``is_shortened``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_shortened = threading.Event()
+
+    def decide(self, command: Command, due: float, request_id: str) -> Decision:
+        if self.is_inside.is_set():
+            self.is_shortened.wait(30)
+        return super().decide(command, due, request_id)
+
+
 def test_only_the_last_packet_before_the_end_of_input_gets_a_short_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decider = BlockedDecider()
+    decider = TwoStageDecider()
     watchdog = Watchdog(on_hangup=lambda: None)
     watched = WatchedPort(decider, watchdog)
-    calls: list[bool] = []
-    monkeypatch.setattr(
-        watched.port, "input_has_ended", lambda: calls.append(decider.goes_on.is_set())
-    )
+    calls_before_the_last_packet = []
+
+    def input_has_ended() -> None:
+        if decider.goes_on.is_set():
+            decider.is_shortened.set()
+        else:
+            calls_before_the_last_packet.append(1)
+
+    monkeypatch.setattr(watched.port, "input_has_ended", input_has_ended)
     os.write(watched.input, ALLOW)
     assert decider.is_inside.wait(10)
     os.write(watched.input, ALLOW)  # not read yet
@@ -180,5 +198,5 @@ def test_only_the_last_packet_before_the_end_of_input_gets_a_short_deadline(
 
     monkeypatch.setattr(watched.port, "next_check", counted)
     watchdog.run()
-    assert False not in calls
-    assert len(watched.outcomes) == 2
+    assert calls_before_the_last_packet == []
+    assert [each.decision.answer.reason for each in watched.outcomes] == ["allowed"] * 2
