@@ -61,6 +61,12 @@ class OperationTable(RequestTable, RuleTable):
     """``false``: the answer is DENY, without a request."""
     after: FollowUpTable | None = None
 
+    @model_validator(mode="after")
+    def _check_nothing_is_ignored(self) -> Self:
+        if not self.enabled and self.model_fields_set != {"enabled"}:
+            raise ValueError("expected nothing else beside enabled = false")
+        return self
+
 
 class Operations(Section):
     auth: OperationTable = OperationTable()

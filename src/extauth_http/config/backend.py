@@ -1,8 +1,8 @@
 """The ``backend`` table: the keys that every kind of backend has."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator, ValidationInfo, model_validator
 
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.section import Section
@@ -24,6 +24,16 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
     """The header of a request that the service must return in its response."""
     jid_unescape: bool = False
     """Whether XEP-0106 escapes in the user are decoded before the backend gets the command."""
+
+    @model_validator(mode="after")
+    def _check_nothing_is_ignored(self) -> Self:
+        endpoints = self.endpoints()
+        if self.tls.is_set and endpoints and not any(each.is_encrypted for each in endpoints):
+            raise ValueError("tls: no URL of this backend is https, so these keys have no effect")
+        for key, value in self:
+            if isinstance(value, BackendSettings) and value.jid_unescape:
+                raise ValueError(f"{key}.jid_unescape: set it in the table around this one")
+        return self
 
     def endpoints(self) -> list[Endpoint]:
         """The URLs to which this backend sends credentials, those of nested backends included."""
