@@ -29,7 +29,7 @@ def test_a_file_with_a_secret_that_everyone_can_read_is_a_warning(
         import trustme
 
         trustme.CA().issue_cert("x").private_key_and_cert_chain_pem.write_to_path(str(held))
-        text = BACKEND + f"[backend.tls]\nclient_cert = '{held}'\n"
+        text = BACKEND.replace("http:", "https:") + f"[backend.tls]\nclient_cert = '{held}'\n"
     file = written(tmp_path, text, 0o644)
     open_one = file if secret == "inline" else held
     found = found_of(file, account)
