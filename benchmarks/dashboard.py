@@ -51,7 +51,8 @@ def _run(folder: Path) -> list[Sample]:
     stop = threading.Event()
     serve = subprocess.Popen(
         [
-            *(PROGRAM, "--config", str(config), "serve", "--socket", str(path)),
+            *(PROGRAM, "--config", str(config), "serve", "--user", "root"),
+            *("--socket", str(path)),
             *("--metrics", f"127.0.0.1:{metrics}"),
         ]
     )

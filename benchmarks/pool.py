@@ -73,7 +73,8 @@ class Bench:
     def serve(self, port: int, name: str) -> Path:
         """Starts `serve` for the service at a port and returns its socket."""
         path = self.folder / f"{name}.sock"
-        command = [PROGRAM, "--config", str(self._config(port)), "serve", "--socket", str(path)]
+        command = [PROGRAM, "--config", str(self._config(port)), "serve", "--user", "root"]
+        command += ["--socket", str(path)]
         self._start(command)
         until(lambda: connects(socket.AF_UNIX, str(path)))
         return path

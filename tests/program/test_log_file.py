@@ -151,3 +151,26 @@ def test_a_file_that_was_renamed_is_opened_again(tmp_path: Path, exists: bool) -
     log.write(b"second\n")
     assert (tmp_path / "log.1").read_bytes() == b"first\n"
     assert file.read_bytes() == (b"other\n" if exists else b"") + b"second\n"
+
+
+def test_a_symbolic_link_is_not_followed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An account that may write to the folder could make the program write to any file."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("")
+    link.symlink_to(target)
+    LogFile(link).write(b"a line\n")
+    assert target.read_text() == ""
+    error = capfd.readouterr().err
+    assert "a line" in error
+    assert "is a symbolic link, which is not followed" in error
+
+
+def test_a_link_that_replaces_the_file_is_not_followed(tmp_path: Path) -> None:
+    target, file = tmp_path / "target", tmp_path / "log"
+    target.write_text("")
+    log_file = LogFile(file)
+    log_file.write(b"first\n")
+    file.rename(tmp_path / "rotated")
+    file.symlink_to(target)
+    log_file.write(b"second\n")
+    assert target.read_text() == ""

@@ -138,6 +138,10 @@ class FakeService:
                 self.handle(packet, connection)
 
 
+AS_ROOT = ("--user", "root") if os.geteuid() == 0 else ()
+"""What allows ``serve`` to run as root, which the tests do in CI."""
+
+
 class ServeProcess:
     """``extauth-http serve`` with a configuration; runs until the ``with`` ends."""
 
@@ -174,6 +178,7 @@ class ServeProcess:
         self.notifications.close()
         self.notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notifications.bind(str(address))
+        address.chmod(0o666)  # as the socket of systemd, which every account may write to
         self.notifications.settimeout(SECONDS)
         command: list[str | Path] = [
             EXECUTABLE,
@@ -182,6 +187,7 @@ class ServeProcess:
             "serve",
             "--socket",
             self.socket,
+            *AS_ROOT,
         ]
         with self.stderr_file.open("ab") as stderr:
             self.process = subprocess.Popen(

@@ -26,6 +26,7 @@ from tests.integration.program import (
 )
 from tests.integration.service import Service
 from tests.service.processes import (
+    AS_ROOT,
     ENVIRONMENT,
     RelayProcess,
     ServeProcess,
@@ -59,7 +60,7 @@ def test_only_the_owner_and_the_group_can_connect(tmp_path: Path, service: Servi
 def startup_error(*arguments: object) -> str:
     """The message of a ``serve`` that cannot start."""
     ended = subprocess.run(
-        [EXECUTABLE, "serve", *map(str, arguments)],
+        [EXECUTABLE, "serve", *AS_ROOT, *map(str, arguments)],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -146,7 +147,15 @@ def activated(tmp_path: Path, service: Service) -> Iterator[Callable[[], subproc
 
         def start() -> subprocess.Popen[bytes]:
             command = [sys.executable, "-c", ACTIVATE, str(listening.fileno()), "1"]
-            command += [str(EXECUTABLE), "--config", str(config), "serve", "--workers", "1"]
+            command += [
+                str(EXECUTABLE),
+                "--config",
+                str(config),
+                "serve",
+                "--workers",
+                "1",
+                *AS_ROOT,
+            ]
             started.append(
                 subprocess.Popen(command, pass_fds=[listening.fileno()], env=ENVIRONMENT)
             )
@@ -191,7 +200,10 @@ def test_an_unusable_socket_from_systemd_is_an_error(
 ) -> None:
     with open_descriptor() as opened:
         done = subprocess.run(
-            [sys.executable, "-c", ACTIVATE, str(opened.fileno()), str(count), EXECUTABLE, "serve"],
+            [
+                *(sys.executable, "-c", ACTIVATE, str(opened.fileno()), str(count)),
+                *(EXECUTABLE, "serve", *AS_ROOT),
+            ],
             pass_fds=[opened.fileno()],
             env=ENVIRONMENT,
             capture_output=True,

@@ -5,6 +5,7 @@ that was renamed (rotated) is opened again under its name at the next line. If t
 written, lines go to standard error. If no one reads standard error, lines are lost.
 """
 
+import errno
 import os
 import select
 import stat
@@ -68,7 +69,7 @@ class LogFile:
     def _open_descriptor(self, file: Path) -> int:
         if self._descriptor is not None:
             try:
-                found = file.stat()
+                found = file.lstat()
             except OSError:
                 found = None
             if found and (found.st_dev, found.st_ino) == self._identity:
@@ -78,8 +79,7 @@ class LogFile:
             raise OSError(0, "cannot be opened")
         self._next_try = now + RETRY_SECONDS
         self._close_descriptor()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        self._descriptor = os.open(file, flags, 0o640)
+        self._descriptor = _open_for_append(file)
         opened = os.fstat(self._descriptor)
         self._identity = (opened.st_dev, opened.st_ino)
         return self._descriptor
@@ -103,6 +103,18 @@ class LogFile:
 
     def __del__(self) -> None:
         self._close_descriptor()
+
+
+def _open_for_append(file: Path) -> int:
+    """Opens a log file. A symbolic link is not followed: an account that may write to the folder
+    could let this process write to any file."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    try:
+        return os.open(file, flags, 0o640)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "is a symbolic link, which is not followed") from None
+        raise
 
 
 class StandardError:

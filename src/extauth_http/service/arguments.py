@@ -32,6 +32,12 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         "%(default)s)",
     )
     parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="account to change to after the socket is created; necessary if the service is "
+        "started by root, such as --user extauth-http",
+    )
+    parser.add_argument(
         "--group",
         metavar="GROUP",
         help="group that may connect to the socket, such as ejabberd (default: the group of this "
@@ -89,6 +95,7 @@ def _run_serve(arguments: argparse.Namespace) -> int:
         serve(
             arguments.config,
             arguments.socket,
+            user=arguments.user,
             group=arguments.group,
             workers=arguments.workers or len(os.sched_getaffinity(0)),
             metrics=arguments.metrics,

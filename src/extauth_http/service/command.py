@@ -7,6 +7,7 @@ from pathlib import Path
 
 from extauth_http.program.streams import quiet_streams
 from extauth_http.service.listener import Listener, ServeError, inherited_listener
+from extauth_http.service.privileges import account_of, change_to
 from extauth_http.service.supervisor import Supervisor
 
 
@@ -14,20 +15,25 @@ def serve(
     config: Path | None,
     path: Path,
     *,
+    user: str | None,
     group: str | None,
     workers: int,
     metrics: tuple[str, int] | None,
 ) -> None:
     """Serves until SIGTERM or SIGINT. Packets already received are still answered.
 
-    Uses the socket that systemd passes, otherwise creates one at ``path`` for ``group``.
+    Uses the socket that systemd passes, otherwise creates one at ``path`` for ``group``. Then it
+    changes to the account ``user``, before it reads the configuration.
     ``workers`` is a number of processes, ``metrics`` the address and port for scrapes. Raises
     ServeError.
     """
     quiet_streams()
+    account = account_of(user)
     if metrics:
         _check_address(*metrics)
-    listener = inherited_listener() or Listener.bind(path, group)
+    listener = inherited_listener() or Listener.bind(path, group, account)
+    if account:
+        change_to(account)
     folder = tempfile.mkdtemp(prefix="extauth-http-") if metrics else None
     try:
         Supervisor(listener, config, workers, metrics, folder).run()

@@ -6,12 +6,22 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 BACKLOG = 1024
 """Connections that may wait for ``accept``. All pool members of a large server connect at once."""
 
 FIRST_SYSTEMD_DESCRIPTOR = 3
 """The first file descriptor that systemd passes (SD_LISTEN_FDS_START in sd_listen_fds(3))."""
+
+
+class Owner(Protocol):
+    """The account that a socket belongs to."""
+
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
 
 
 class ServeError(Exception):
@@ -27,8 +37,10 @@ class Listener:
     inode: int = 0
 
     @classmethod
-    def bind(cls, path: Path, group: str | None) -> "Listener":
-        """Creates a socket at ``path`` with mode 0660, and ``group`` as its group.
+    def bind(cls, path: Path, group: str | None, owner: Owner | None = None) -> "Listener":
+        """Creates a socket at ``path`` with mode 0660, for ``owner`` and ``group``.
+
+        Without them, the socket belongs to the user and group of this process.
 
         The socket is renamed to ``path`` after its mode and group are set, so nobody can connect
         to it before. It replaces a socket on which no process listens. Raises ServeError.
@@ -40,7 +52,7 @@ class Listener:
         listening = socket.socket(socket.AF_UNIX)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            _listen(listening, draft, group)
+            _listen(listening, draft, group, owner)
             draft.rename(path)
         except (KeyError, OSError) as error:
             listening.close()
@@ -78,13 +90,15 @@ def inherited_listener() -> Listener | None:
     return Listener(listening)
 
 
-def _listen(listening: socket.socket, path: Path, group: str | None) -> None:
+def _listen(listening: socket.socket, path: Path, group: str | None, owner: Owner | None) -> None:
     """Raises KeyError if the group does not exist, and OSError."""
     umask = os.umask(0o177)
     try:
         listening.bind(str(path))
     finally:
         os.umask(umask)
+    if owner is not None:
+        os.chown(path, owner.uid, owner.gid)
     if group is not None:
         os.chown(path, -1, grp.getgrnam(group).gr_gid)
     path.chmod(0o660)
