@@ -3,14 +3,17 @@
 import base64
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
 import pytest
 
+from extauth_http.signals import receiver as receiver_module
 from extauth_http.signals.events import Source
 from extauth_http.signals.receiver import Message, Receiver
 from extauth_http.signals.rejection import Reason, RejectedError
+from tests.signals import tokens
 from tests.signals.issuers import (
     CLIENT_SECRET,
     EC,
@@ -37,6 +40,15 @@ from tests.signals.tokens import (
 
 NOW = int(time.time())
 FAR = 400_000
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the clock of each test begin at ``NOW``, however long the other tests took."""
+    began = time.time()
+    passed = SimpleNamespace(time=lambda: NOW + time.time() - began)
+    monkeypatch.setattr(receiver_module, "time", passed)
+    monkeypatch.setattr(tokens, "time", passed)
 
 
 def rejected(token: str, by: Receiver | None = None, *, as_set: bool = False) -> Reason:
