@@ -19,6 +19,9 @@ WRONG_NAME = {62, 64}
 NOT_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING"}
 """Reasons of OpenSSL for an answer that is no TLS record."""
 
+CLOSED_BY_SERVICE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""The end of the connection without an answer. Python 3.11.2 gives it no reason."""
+
 CA_FILE = 'ca_file = "/etc/ejabberd/authority.pem"'
 
 
@@ -34,7 +37,7 @@ def certificate_finding(
     except OSError as error:
         reason = getattr(error, "reason", None)
         text = f"{url}: no TLS connection: {reason or error.strerror or 'timeout'}"
-        if reason in NOT_TLS:
+        if reason in NOT_TLS or isinstance(error, CLOSED_BY_SERVICE):
             text += ". The service may speak plain http: check the url"
         return broken("backend-tls", text)
     ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
