@@ -16,6 +16,7 @@ EXAMPLES = {
     "relay": ["relay"],
     "user": ["user", "sessions", "alice@example.org"],
     "room": ["room", "list"],
+    "signals": ["signals", "status"],
 }
 TAKES_CONFIG = sorted(EXAMPLES.keys() - {"relay"})
 TAKES_DEBUG = ["replay"]
@@ -51,7 +52,7 @@ def test_config_works_before_and_after_a_command_and_the_last_one_counts(
     assert parsed.config == (Path(expected) if expected else None)
 
 
-@pytest.mark.parametrize("command", [["user"], ["room"]])
+@pytest.mark.parametrize("command", [["user"], ["room"], ["signals"]])
 def test_config_works_between_the_two_words_of_a_command(command: list[str]) -> None:
     (word, *rest) = EXAMPLES[command[0]]
     assert cli.parse([word, "--config", "a", *rest]).config == Path("a")

@@ -101,6 +101,12 @@ def _room(parser: Parser, common: Parser) -> None:
     add_room_commands(parser, common)
 
 
+def _signals(parser: Parser, common: Parser) -> None:
+    from extauth_http.signals.arguments import add_signals_commands
+
+    add_signals_commands(parser, common)
+
+
 COMMANDS = (
     Subcommand(
         "replay", "run the commands of a file and show the verdicts", (CONFIG, DEBUG), _replay
@@ -114,6 +120,9 @@ COMMANDS = (
     Subcommand("user", "show, notify and end the sessions of users", (CONFIG,), _user),
     Subcommand(
         "room", "create, show and destroy rooms, and manage who is in them", (CONFIG,), _room
+    ),
+    Subcommand(
+        "signals", "end sessions when the identity provider reports a logout", (CONFIG,), _signals
     ),
 )
 

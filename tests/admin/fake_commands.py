@@ -36,6 +36,8 @@ class FakeCommands:
         self.status = status
         self.users = {"alice@example.org", "bob@example.org", "carol@example.org"}
         self.sessions: dict[str, list[str]] = {}
+        self.uptimes: dict[str, int] = {}
+        """Seconds by resource; 1 for others. A negative number is a session of the future."""
         self.rooms: dict[str, FakeRoom] = {}
         self.tokens: dict[str, str] = {}
         self.nicks: dict[str, str] = {}
@@ -60,7 +62,7 @@ class FakeCommands:
                 "port": 44698,
                 "priority": 0,
                 "node": "x@localhost",
-                "uptime": 1,
+                "uptime": self.uptimes.get(resource, 1),
                 "status": "available",
                 "resource": resource,
                 "statustext": "",

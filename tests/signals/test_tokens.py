@@ -3,17 +3,14 @@
 import base64
 import json
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import jwt
 import pytest
 
-from extauth_http.signals import receiver as receiver_module
 from extauth_http.signals.events import Source
 from extauth_http.signals.receiver import Message, Receiver
 from extauth_http.signals.rejection import Reason, RejectedError
-from tests.signals import tokens
 from tests.signals.issuers import (
     CLIENT_SECRET,
     EC,
@@ -38,17 +35,19 @@ from tests.signals.tokens import (
     without,
 )
 
-NOW = int(time.time())
 FAR = 400_000
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the clock of each test begin at ``NOW``, however long the other tests took."""
-    began = time.time()
-    passed = SimpleNamespace(time=lambda: NOW + time.time() - began)
-    monkeypatch.setattr(receiver_module, "time", passed)
-    monkeypatch.setattr(tokens, "time", passed)
+class In(int):
+    """Seconds from now, of the moment at which the token is made."""
+
+
+def at(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
+def dated(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: at(value) if isinstance(value, In) else value for name, value in changes.items()}
 
 
 def rejected(token: str, by: Receiver | None = None, *, as_set: bool = False) -> Reason:
@@ -78,9 +77,9 @@ def test_a_logout_token_ends_the_sessions_of_its_user(key: SigningKey, typ: str 
 
 
 def test_a_token_of_glewlwyd_without_exp_is_valid_while_iat_is_recent() -> None:
-    claims = without(logout_claims(iat=NOW - 100), "exp")
+    claims = without(logout_claims(iat=at(-100)), "exp")
     assert users(logout(RSA.sign(claims, "JWT"))) == ["alice@example.org"]
-    assert rejected(RSA.sign({**claims, "iat": NOW - 200}, "JWT")) is Reason.EXPIRED
+    assert rejected(RSA.sign({**claims, "iat": at(-200)}, "JWT")) is Reason.EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -92,10 +91,10 @@ def test_a_token_of_glewlwyd_without_exp_is_valid_while_iat_is_recent() -> None:
         pytest.param({"aud": ["other", "more"]}, Reason.AUDIENCE, id="other audiences"),
         pytest.param({"aud": "xmpp2"}, Reason.AUDIENCE, id="nearly our audience"),
         pytest.param({"aud": None}, Reason.AUDIENCE, id="no audience"),
-        pytest.param({"exp": NOW - 60}, Reason.EXPIRED, id="expired"),
-        pytest.param({"iat": NOW + 60, "exp": NOW + 120}, Reason.ISSUED_IN_FUTURE, id="future"),
-        pytest.param({"nbf": NOW + 60}, Reason.ISSUED_IN_FUTURE, id="not valid yet"),
-        pytest.param({"iat": NOW - FAR, "exp": NOW + FAR}, Reason.EXPIRED, id="valid for years"),
+        pytest.param({"exp": In(-60)}, Reason.EXPIRED, id="expired"),
+        pytest.param({"iat": In(60), "exp": In(120)}, Reason.ISSUED_IN_FUTURE, id="future"),
+        pytest.param({"nbf": In(60)}, Reason.ISSUED_IN_FUTURE, id="not valid yet"),
+        pytest.param({"iat": In(-FAR), "exp": In(FAR)}, Reason.EXPIRED, id="valid for years"),
         pytest.param({"iat": "now"}, Reason.MALFORMED, id="iat is text"),
         pytest.param({"iat": True}, Reason.MALFORMED, id="iat is a boolean"),
         pytest.param({"exp": float("nan")}, Reason.MALFORMED, id="exp is not a number"),
@@ -114,7 +113,7 @@ def test_a_token_of_glewlwyd_without_exp_is_valid_while_iat_is_recent() -> None:
     ],
 )
 def test_a_token_with_a_wrong_claim_is_rejected(changes: dict[str, Any], reason: Reason) -> None:
-    assert rejected(RSA.sign(logout_claims(**changes), "logout+jwt")) is reason
+    assert rejected(RSA.sign(logout_claims(**dated(changes)), "logout+jwt")) is reason
 
 
 @pytest.mark.parametrize("name", ["iat", "jti", "aud", "events", "iss", "sub"])
@@ -136,7 +135,7 @@ def test_a_session_of_the_provider_alone_names_no_user() -> None:
 
 @pytest.mark.parametrize("skew", [-25, 25])
 def test_clocks_may_differ_a_little(skew: int) -> None:
-    claims = logout_claims(iat=NOW + skew, exp=NOW + skew + 10)
+    claims = logout_claims(iat=at(skew), exp=at(skew + 10))
     assert users(logout(RSA.sign(claims, "logout+jwt")))
 
 
@@ -359,24 +358,26 @@ def test_several_events_of_one_token_are_one_user_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "event", "age"),
+    ("changes", "event", "unit", "age"),
     [
-        pytest.param({"iat": NOW - 600}, {}, 600, id="iat"),
-        pytest.param({"toe": NOW - 700}, {}, 700, id="toe"),
-        pytest.param({"toe": NOW - 700}, {"event_timestamp": NOW - 800}, 800, id="CAEP"),
-        pytest.param({}, {"event_timestamp": (NOW - 800) * 1000}, 800, id="milliseconds"),
+        pytest.param({"iat": In(-600)}, {}, 1, 600, id="iat"),
+        pytest.param({"toe": In(-700)}, {}, 1, 700, id="toe"),
+        pytest.param({"toe": In(-700)}, {"event_timestamp": In(-800)}, 1, 800, id="CAEP"),
+        pytest.param({}, {"event_timestamp": In(-800)}, 1000, 800, id="milliseconds"),
     ],
 )
 def test_an_event_happened_when_its_token_says(
-    changes: dict[str, Any], event: dict[str, Any], age: int
+    changes: dict[str, Any], event: dict[str, Any], unit: int, age: int
 ) -> None:
-    message = security_event(RSA.sign(set_claims(event=event, **changes)))
-    assert message.arrivals[0].event.occurred == pytest.approx(NOW - age + 30, abs=1)
+    now = at(0)
+    event = {name: value * unit for name, value in dated(event).items()}
+    message = security_event(RSA.sign(set_claims(event=event, **dated(changes))))
+    assert message.arrivals[0].event.occurred == pytest.approx(now - age + 30, abs=2)
 
 
 def test_a_security_event_may_be_delivered_much_later() -> None:
-    assert users(security_event(RSA.sign(set_claims(iat=NOW - 80_000))))
-    assert rejected(RSA.sign(set_claims(iat=NOW - 90_000)), as_set=True) is Reason.EXPIRED
+    assert users(security_event(RSA.sign(set_claims(iat=at(-80_000)))))
+    assert rejected(RSA.sign(set_claims(iat=at(-90_000))), as_set=True) is Reason.EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -426,9 +427,10 @@ def test_an_opaque_subject_is_looked_up_later() -> None:
 
 
 def test_the_replay_memory_lasts_as_long_as_the_token() -> None:
-    claims = logout_claims(exp=NOW + 100)
+    end = at(100)
+    claims = logout_claims(exp=end)
     first, second = (logout(RSA.sign(claims)).arrivals[0] for _ in range(2))
     assert first.replay_key == second.replay_key
-    assert first.replay_until == NOW + 100 + 30
+    assert first.replay_until == end + 30
     other = logout(RSA.sign(logout_claims())).arrivals[0]
     assert other.replay_key != first.replay_key

@@ -89,8 +89,8 @@ def end_sessions(api: ApiClient, jid: Jid) -> list[Step]:
     if count is None:
         return []
     if count:
-        return [Step("sessions", StepStatus.DONE, f"{count} ended"), _fast_tokens(api, count)]
-    return [Step("sessions", StepStatus.NOTHING_THERE, _why_none(api, jid)), _fast_tokens(api, 0)]
+        return [Step("sessions", StepStatus.DONE, f"{count} ended"), fast_tokens(api, count)]
+    return [Step("sessions", StepStatus.NOTHING_THERE, _why_none(api, jid)), fast_tokens(api, 0)]
 
 
 def _why_none(api: ApiClient, jid: Jid) -> str:
@@ -172,7 +172,9 @@ def _oauth_tokens(api: ApiClient, jid: Jid) -> list[str]:
     return [token for user, token in listed if bare(user) == str(jid)]
 
 
-def _fast_tokens(api: ApiClient, ended: int) -> Step:
+def fast_tokens(api: ApiClient, ended: int) -> Step:
+    """What happened to the FAST tokens when ``kick_user`` ended so many sessions. Raises
+    ApiError."""
     release = api.release
     if release is None:
         return Step(FAST_TOKENS, StepStatus.IMPOSSIBLE, "the release of ejabberd is not known")

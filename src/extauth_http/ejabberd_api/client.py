@@ -214,6 +214,7 @@ def _not_answered(command: str, settings: EjabberdSettings, error: httpx.HTTPErr
         message,
         hints.not_answered(failure, settings.api),
         may_have_changed=failure.may_have_arrived,
+        is_unreachable=failure.step is Step.CONNECT,
     )
 
 

@@ -13,6 +13,7 @@ class ApiError(Exception):
     - ``may_have_changed``: whether ejabberd can have executed the call, or a part of it, and so
       changed something. False if it is certain that it changed nothing.
     - ``is_refused``: whether ejabberd understood the call and refused it.
+    - ``is_unreachable``: whether no connection to the server could be made.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class ApiError(Exception):
         status: int = 0,
         may_have_changed: bool = False,
         is_refused: bool = False,
+        is_unreachable: bool = False,
     ) -> None:
         super().__init__(command, message)
         self.command = command
@@ -32,6 +34,7 @@ class ApiError(Exception):
         self.status = status
         self.may_have_changed = may_have_changed
         self.is_refused = is_refused
+        self.is_unreachable = is_unreachable
 
     def __str__(self) -> str:
         unsure = "; it is unknown whether ejabberd executed it" if self.may_have_changed else ""
