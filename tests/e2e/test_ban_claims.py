@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from extauth_http.ejabberd_api.polling import wait_until
 from tests.e2e import oauth
 from tests.e2e.certificates import Certificates
 from tests.e2e.ejabberd import MODULES, ApiError, Ejabberd, c2s_listener, free_ports
@@ -100,7 +101,9 @@ def test_a_ban_ends_sessions_and_leaves_oauth_tokens_valid(
     with server, logged_in(server.c2s_port, "example.org", "alice", "good"):
         token = oauth.oauth_token(server, port, "alice@example.org").encode()
         assert ban(server, "alice")
-        assert server.api("user_sessions_info", **ALICE) == []
+        assert wait_until(
+            lambda: server.api("user_sessions_info", **ALICE) == [], interval=0.05, timeout=10
+        )
         with RawStream(server.c2s_port, "example.org") as stream:
             assert stream.answer("X-OAUTH2", b"\0alice\0" + token) == "success"
 

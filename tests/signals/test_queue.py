@@ -3,6 +3,8 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,9 @@ def arrival(identity: str, user: str = "alice", at: float = NOW, key: str = "") 
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> Queue:
-    return Queue(tmp_path / "signals.db")
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    with closing(Queue(tmp_path / "signals.db")) as queue:
+        yield queue
 
 
 def ids(queue: Queue, now: float = NOW, limit: int = 10) -> list[str]:
@@ -132,8 +135,8 @@ def test_the_summary_has_the_age_of_the_oldest_event_that_waits(queue: Queue) ->
 
 
 def test_the_file_is_for_the_account_of_the_service_only(tmp_path: Path) -> None:
-    Queue(tmp_path / "signals.db")
-    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    with closing(Queue(tmp_path / "signals.db")):
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
     assert set(modes.values()) == {0o600}, modes
 
 
@@ -155,7 +158,8 @@ def test_a_process_that_is_killed_after_the_commit_loses_nothing(tmp_path: Path)
     file = tmp_path / "signals.db"
     ended = subprocess.run([sys.executable, "-c", script, str(file)], check=False)
     assert ended.returncode == -9
-    assert len(Queue(file).due(NOW, 1000)) == 100
+    with closing(Queue(file)) as queue:
+        assert len(queue.due(NOW, 1000)) == 100
 
 
 def test_a_full_disk_is_an_error_that_leaves_the_queue_usable(tmp_path: Path) -> None:
@@ -184,6 +188,7 @@ def test_another_process_that_holds_the_database_is_an_error_after_a_moment(
     other.execute("ROLLBACK")
     assert queue.add([arrival("e1")]) == [True]
     other.close()
+    queue.close()
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but text of some length" * 30])

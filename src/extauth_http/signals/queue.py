@@ -120,9 +120,13 @@ class Queue:
             self._database = sqlite3.connect(
                 file, timeout=busy_timeout, isolation_level=None, check_same_thread=False
             )
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._create_tables()
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = FULL")
+                self._create_tables()
+            except BaseException:
+                self._database.close()
+                raise
         self._file = file
 
     def _create_tables(self) -> None:
