@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from extauth_http import cli
+from extauth_http.admin import sessions
 from extauth_http.signals import attempt, committer, revocation
 from extauth_http.signals.queue import Queue
 
@@ -20,7 +21,7 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "before the message": (revocation, "notify", False),
     "after the message": (revocation, "notify", True),
     "before the sessions end": (revocation, "revoke_user", False),
-    "between two steps": (revocation.sessions, "list_sessions", True),
+    "between two steps": (sessions, "list_sessions", True),
     "after the sessions ended": (revocation, "revoke_user", True),
     "before the check": (attempt.AttemptRunner, "_check", False),
     "after the check": (attempt.AttemptRunner, "_check", True),
