@@ -39,7 +39,7 @@ MAX_CONNECTIONS = 512
 
 BACKLOG = 1024
 KEEP_ALIVE = 15  # seconds
-STOP_SECONDS = 10  # for the requests that are under way
+STOP_SECONDS = 10  # for the requests that have arrived
 REFRESH_PAUSE = 30.0
 """Seconds between two looks at the age of the issuers' keys."""
 

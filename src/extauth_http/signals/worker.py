@@ -88,7 +88,7 @@ class Worker:
         self._wake.set()
 
     def stop(self) -> None:
-        """Waits for the calls that are under way. Their events stay in the queue."""
+        """Waits for the calls that have started. Their events stay in the queue."""
         self._stopping = True
         self._wake.set()
         if self._dispatcher.ident:
