@@ -15,6 +15,7 @@ from extauth_http.check.program import exchange, systemd_sandbox
 from extauth_http.check.program import probe as program
 from extauth_http.check.service import certificate, reachability
 from extauth_http.check.service import probe as service
+from extauth_http.check.signals import probe as signals
 from tests.check.findings import known
 
 # The other findings about ejabberd.yml have a file each: ejabberd_yml/test_rules.py.
@@ -34,6 +35,7 @@ MODULES = [
     sections,
     selection,
     service,
+    signals,
     systemd_sandbox,
 ]
 

@@ -29,6 +29,7 @@ from extauth_http.check.program import command_line, systemd_sandbox
 from extauth_http.check.program import probe as program
 from extauth_http.check.report import Section
 from extauth_http.check.service import probe as service
+from extauth_http.check.signals import probe as signals
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.loader import config_file
 from extauth_http.protocol.replies import Dialect
@@ -90,6 +91,7 @@ class Checks:
                 is_of_host = not hosts or (self.login and self.login.host in hosts)
                 login = self.login if is_of_host else None
                 yield "The service", list(service.findings(settings, hosts, login, examples))
+                yield "The signals service", list(signals.findings(config_file(file)))
 
     def _ejabberd_yml(self, yml: EjabberdYml) -> Iterator[Section]:
         if self.login and self.login.host not in yml.hosts:

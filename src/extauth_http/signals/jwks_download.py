@@ -27,16 +27,16 @@ def download_jwks(settings: IssuerSettings) -> str:
 
 
 def _discover(http: httpx.Client, issuer: str) -> Endpoint:
-    problem = KeysError("no discovery document")
+    problems: list[KeysError] = []
     for path in DISCOVERY:
         try:
             document = json.loads(_get(http, f"{issuer.rstrip('/')}/{path}"))
             return _jwks_uri(document, issuer)
         except KeysError as error:
-            problem = error
+            problems.append(error)
         except (ValueError, RecursionError):
-            problem = KeysError(f"{path} is not JSON")
-    raise problem
+            problems.append(KeysError(f"{path} is not JSON"))
+    raise problems[0]
 
 
 def _jwks_uri(document: Any, issuer: str) -> Endpoint:
