@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test fresh matrix fuzz mutation bench check format
+.PHONY: help setup demo test fresh matrix storm fuzz mutation bench check format
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -28,6 +28,10 @@ fresh: $(STAMP) ## run `make demo` and `make test` on new Debian releases (root,
 
 matrix: $(STAMP) ## run the end-to-end tests with each ejabberd of Debian (root, debootstrap)
 	$(BIN)/python -m tests.matrix
+
+storm: $(STAMP) ## 5,000 events of identity providers, with kills; about ten minutes
+	$(BIN)/python -m tests.install_packages
+	STORM_EVENTS=5000 $(BIN)/python -m pytest -q -s tests/e2e/test_signals_storm.py
 
 fuzz: $(STAMP) ## fuzz the protocol for one minute
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
