@@ -28,7 +28,7 @@ from tests.pytest_report import Counts, read_counts
 PROJECT = Path(__file__).parents[1]
 CACHE = PROJECT / ".cache" / "fresh"
 PACKAGES = ("make", "git", "python3", "python3-venv")
-CLONE = Path("root/extauth-http")  # within the root
+CLONE = Path("srv/extauth-http")  # within the root; every account can read it
 REPORT = Path("root/report.xml")
 
 # Debian's pip reads these.

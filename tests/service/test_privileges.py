@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import extauth_http
 from extauth_http.service.listener import ServeError
 from extauth_http.service.privileges import account_of
 from tests.integration.program import EXECUTABLE, SECONDS
@@ -18,6 +20,13 @@ from tests.service.processes import ENVIRONMENT, ServeProcess
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change to an account")
 NOBODY = "nobody"
+
+
+def require_readable_program() -> None:
+    """Skips the test if only the owner of a folder can read the program, as below ``/root``."""
+    program = Path(extauth_http.__file__)
+    if not all(folder.stat().st_mode & stat.S_IXOTH for folder in program.parents):
+        pytest.skip(f"{NOBODY} cannot read {program}")
 
 
 @pytest.fixture
@@ -67,6 +76,7 @@ def test_only_root_can_change_to_another_account(monkeypatch: pytest.MonkeyPatch
 def test_the_processes_have_no_right_of_root_and_the_socket_is_for_the_account(
     public: Path, service: Service
 ) -> None:
+    require_readable_program()
     config = f'[backend]\nkind = "rest"\nurl = "{service.url}"\n'
     nobody = pwd.getpwnam(NOBODY)
     (public / "serve.log").touch()
