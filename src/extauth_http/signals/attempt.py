@@ -59,11 +59,23 @@ class Continue:
     seconds: float = 0.0
 
 
-class Unreachable:
-    """The admin API cannot be reached. This says nothing about the event."""
+class Server(Enum):
+    """What an attempt has learned about the admin API."""
+
+    ANSWERS = "answers"
+    UNREACHABLE = "unreachable"
+    NOT_CALLED = "not called"
 
 
-Next = Result | Continue | Unreachable
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What follows an attempt; None if nothing was learned about the event."""
+
+    following: Result | Continue | None
+    server: Server
+
+
+Next = Result | Continue
 
 
 class AttemptRunner:
@@ -77,22 +89,26 @@ class AttemptRunner:
         self._log = log
         self._caches = CacheClearing()
 
-    def run(self, attempt: Attempt, api: ApiClient) -> Next:
+    def run(self, attempt: Attempt, api: ApiClient) -> AttemptResult:
         """Executes stages until the attempt ends or must wait. Does not raise."""
         try:
             following: Next = Continue(attempt)
             while isinstance(following, Continue) and not following.seconds:
                 following = self._step(following.attempt, api)
         except ApiError as error:
-            return Unreachable() if error.is_unreachable else self._failed(attempt, str(error))
+            if error.is_unreachable:
+                return AttemptResult(None, Server.UNREACHABLE)
+            return AttemptResult(self._failed(attempt, str(error)), Server.ANSWERS)
         except ResolveError as error:
-            return self._failed(attempt, f"resolve: {error}")
+            return AttemptResult(self._failed(attempt, f"resolve: {error}"), Server.NOT_CALLED)
         except OtherUserError:
             message = "the name at the issuer is not one of this virtual host"
-            return Result(attempt.entry.event.id, State.DONE, message)
+            result = Result(attempt.entry.event.id, State.DONE, message)
+            return AttemptResult(result, Server.NOT_CALLED)
         except Exception as error:  # noqa: BLE001 - its text may hold anything
-            return self._failed(attempt, f"internal error: {type(error).__name__}")
-        return following
+            message = f"internal error: {type(error).__name__}"
+            return AttemptResult(self._failed(attempt, message), Server.NOT_CALLED)
+        return AttemptResult(following, Server.ANSWERS)
 
     def _step(self, attempt: Attempt, api: ApiClient) -> Next:
         match attempt.stage:

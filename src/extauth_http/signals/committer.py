@@ -53,10 +53,11 @@ class Committer:
         arrivals = [arrival for message, _ in group for arrival in message]
         try:
             added = await loop.run_in_executor(self._thread, self._queue.add, arrivals)
-        except QueueError as error:
+        except Exception as error:  # noqa: BLE001 - a request must not wait for ever
+            text = str(error) if isinstance(error, QueueError) else type(error).__name__
             for _, future in group:
                 if not future.done():
-                    future.set_exception(QueueError(str(error)))
+                    future.set_exception(QueueError(text))
             return
         if any(added):
             self._on_commit()

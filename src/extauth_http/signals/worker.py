@@ -5,6 +5,7 @@ attempt, and so is a user. While the admin API cannot be reached, one attempt af
 it, and the others wait: they are due at once when it is back.
 """
 
+import contextlib
 import heapq
 import itertools
 import threading
@@ -14,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.program.log import Log
-from extauth_http.signals.attempt import Attempt, AttemptRunner, Continue, Next, Unreachable
+from extauth_http.signals.attempt import Attempt, AttemptResult, AttemptRunner, Continue, Server
 from extauth_http.signals.metrics import Metrics
 from extauth_http.signals.queue import Entry, Queue, QueueError, Result, State
 from extauth_http.signals.settings import SignalsSettings
@@ -67,7 +69,7 @@ class Worker:
         self._dispatcher = threading.Thread(target=self._run, name="dispatcher")
         self._wake = threading.Event()
         self._stopping = False
-        self._finished: list[tuple[Attempt, Next]] = []
+        self._finished: list[tuple[Attempt, AttemptResult]] = []
         self._lock = threading.Lock()
         self._active: dict[str, Entry] = {}
         self._busy: set[str] = set()
@@ -128,14 +130,15 @@ class Worker:
         """Takes what the threads have finished."""
         with self._lock:
             finished, self._finished = self._finished, []
-        for attempt, following in finished:
+        for attempt, result in finished:
             self._running -= 1
-            self._set_up(not isinstance(following, Unreachable))
+            self._note_server(result.server)
             identity = attempt.entry.event.id
+            following = result.following
             if isinstance(following, Continue):
                 due = time.monotonic() + following.seconds
                 heapq.heappush(self._delayed, _Delayed(due, next(self._numbers), following.attempt))
-            elif isinstance(following, Unreachable):
+            elif following is None:
                 self._release(identity)
             else:
                 self._results[identity] = (attempt.entry, following)
@@ -212,9 +215,9 @@ class Worker:
         self._threads.submit(self._run_attempt, attempt, self._api)
 
     def _run_attempt(self, attempt: Attempt, api: ApiClient) -> None:
-        following = self._runner.run(attempt, api)
+        result = self._runner.run(attempt, api)
         with self._lock:
-            self._finished.append((attempt, following))
+            self._finished.append((attempt, result))
         self._wake.set()
 
     def _release(self, identity: str) -> None:
@@ -222,7 +225,10 @@ class Worker:
         if entry:
             self._busy.discard(str(entry.event.subject))
 
-    def _set_up(self, is_up: bool) -> None:
+    def _note_server(self, server: Server) -> None:
+        if server is Server.NOT_CALLED:
+            return
+        is_up = server is Server.ANSWERS
         if not is_up:
             self._next_probe = time.monotonic() + PROBE_PAUSE
         if is_up == self._is_up:
@@ -231,7 +237,9 @@ class Worker:
         self._metrics.server_up(is_up)
         self._log.event("info" if is_up else "warning", "ejabberd_up" if is_up else "ejabberd_down")
         if is_up:
-            self._api = self._make_api()
+            # The old client works as well, unless the server has been updated.
+            with contextlib.suppress(ApiError):
+                self._api = self._make_api()
 
     def _give_up(self) -> None:
         """Ends the attempts for events that are older than the configured time."""
