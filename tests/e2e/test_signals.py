@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from extauth_http.signals.queue import State
+from extauth_http.signals.queue_entry import State
 from tests.e2e.admin import Operator, StanzaLog, is_message
 from tests.e2e.conftest import program_line
 from tests.e2e.ejabberd import Ejabberd

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from extauth_http.signals.issuer_keys import IssuerKeys
+from extauth_http.signals.issuer_settings import IssuerSettings
 from extauth_http.signals.receiver import Message, Receiver
-from extauth_http.signals.settings import IssuerSettings
 from extauth_http.signals.tokens import TrustedIssuer
 from tests.signals.tokens import AUDIENCE, HOST, ISSUER, SigningKey, ec_key, ed_key, jwks, rsa_key
 

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import httpx
 
-from extauth_http.signals.queue import Entry, Queue, State
+from extauth_http.signals.queue import Queue
+from extauth_http.signals.queue_entry import Entry, State
 from tests.integration.service import Request, Service, http
 from tests.signals.tokens import AUDIENCE, HOST, LOGOUT_EVENT, SigningKey, jwks, rsa_key
 

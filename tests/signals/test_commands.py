@@ -11,7 +11,8 @@ import pytest
 from extauth_http.cli import main
 from extauth_http.signals import arguments
 from extauth_http.signals.events import Arrival, Event, Source, Subject
-from extauth_http.signals.queue import Queue, Result, State
+from extauth_http.signals.queue import Queue
+from extauth_http.signals.queue_entry import Result, State
 from extauth_http.signals.self_test_keys import TEST_ISSUER
 from tests.admin.fake_ejabberd import FakeEjabberd
 from tests.signals.running_service import SignalsService, wait_for

@@ -5,16 +5,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from extauth_http.signals.issuer_settings import IssuerSettings, ResolveSettings
 from extauth_http.signals.metrics import Metrics
-from extauth_http.signals.queue import Summary
+from extauth_http.signals.queue_entry import Summary
 from extauth_http.signals.rejection import Reason
-from extauth_http.signals.settings import (
-    IssuerSettings,
-    ResolveSettings,
-    SignalsSettings,
-    WebhookSettings,
-    load_signals,
-)
+from extauth_http.signals.settings import SignalsSettings, WebhookSettings, load_signals
 
 PAGE = (Path(__file__).parents[2] / "docs" / "signals.md").read_text()
 SECTIONS = {"log", "webhook", "issuer", "resolve", "tls", "client_credentials"}

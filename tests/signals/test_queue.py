@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from extauth_http.signals.events import Arrival, Event, Source, Subject, occurred_at, replay_key
-from extauth_http.signals.queue import Queue, QueueError, Result, State
+from extauth_http.signals.queue import Queue, QueueError
+from extauth_http.signals.queue_entry import Result, State
 from tests.small_disk import small_disk
 
 NOW = 1_000_000.0

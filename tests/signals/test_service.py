@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.signals.queue import State
+from extauth_http.signals.queue_entry import State
 from tests.admin.fake_ejabberd import FakeEjabberd, respond
 from tests.integration.service import Request, Service, http
 from tests.signals.running_service import BEARER, Provider, SignalsService, wait_for

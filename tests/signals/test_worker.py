@@ -16,7 +16,8 @@ from extauth_http.program.log import Log
 from extauth_http.signals import worker as worker_module
 from extauth_http.signals.attempt import Attempt, AttemptResult, Continue, Server
 from extauth_http.signals.metrics import Metrics
-from extauth_http.signals.queue import Queue, QueueError, Result, State
+from extauth_http.signals.queue import Queue, QueueError
+from extauth_http.signals.queue_entry import Result, State
 from extauth_http.signals.settings import SignalsSettings
 from extauth_http.signals.worker import Worker
 from tests.signals.running_service import wait_for

@@ -17,7 +17,7 @@ from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.program.log import Log
 from extauth_http.protocol.jid import Jid
 from extauth_http.signals import revocation
-from extauth_http.signals.queue import Entry, Result, State
+from extauth_http.signals.queue_entry import Entry, Result, State
 from extauth_http.signals.resolver import ResolveError, Resolver
 from extauth_http.signals.revocation import CacheClearing, Revoked
 from extauth_http.signals.settings import SignalsSettings

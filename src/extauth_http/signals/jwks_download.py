@@ -9,7 +9,7 @@ from extauth_http.config.endpoint import Endpoint
 from extauth_http.http import transport
 from extauth_http.http.failure import failure_of
 from extauth_http.signals.issuer_keys import KeysError
-from extauth_http.signals.settings import IssuerSettings
+from extauth_http.signals.issuer_settings import IssuerSettings
 
 TIMEOUT = 5.0  # seconds for each of the two requests
 MAX_DOCUMENT = 1 << 20  # bytes

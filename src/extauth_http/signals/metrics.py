@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from extauth_http.signals.events import Source
-from extauth_http.signals.queue import Summary
+from extauth_http.signals.queue_entry import Summary
 from extauth_http.signals.rejection import Reason
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400)

@@ -11,11 +11,10 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from extauth_http.signals.events import Arrival, Event, Source, Subject
+from extauth_http.signals.events import Arrival
+from extauth_http.signals.queue_entry import Entry, Result, State, Summary, entry_of
 
 SCHEMA_VERSION = 1
 SCHEMA = """\
@@ -48,56 +47,6 @@ PRAGMA user_version = 1;
 
 class QueueError(Exception):
     """The database cannot be opened, read or written. The text holds no data of an event."""
-
-
-class State(StrEnum):
-    """The state of an event in the queue."""
-
-    WAITING = "waiting"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An event and what was done for it so far.
-
-    ``next_attempt`` and ``give_up_from`` are seconds since the epoch. ``message`` is the result of
-    the last attempt, for the operator.
-    """
-
-    event: Event
-    state: State
-    attempts: int
-    next_attempt: float
-    give_up_from: float
-    notified: bool
-    message: str
-    finished: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What an attempt means for an entry. ``user`` is set if a lookup found it."""
-
-    id: str
-    state: State
-    message: str
-    next_attempt: float = 0.0
-    counts: bool = True
-    """Whether this was an attempt. A server that cannot be reached is not one of the event."""
-    notified: bool = False
-    user: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Numbers of entries, and the age of the oldest one that waits, in seconds."""
-
-    waiting: int
-    failed: int
-    done: int
-    oldest: float
 
 
 class Queue:
@@ -185,7 +134,7 @@ class Queue:
             "ORDER BY next_attempt LIMIT ?",
             (now, limit + len(exclude)),
         )
-        return [entry for entry in map(_entry, rows) if entry.event.id not in exclude][:limit]
+        return [entry for entry in map(entry_of, rows) if entry.event.id not in exclude][:limit]
 
     def overdue(self, before: float, exclude: Collection[str] = ()) -> list[Entry]:
         """The waiting entries that are tried since an earlier time than ``before``. Raises
@@ -193,7 +142,7 @@ class Queue:
         rows = self._read(
             "SELECT * FROM events WHERE state = 'waiting' AND give_up_from < ?", (before,)
         )
-        return [entry for entry in map(_entry, rows) if entry.event.id not in exclude]
+        return [entry for entry in map(entry_of, rows) if entry.event.id not in exclude]
 
     def record(self, results: Sequence[Result], now: float) -> None:
         """Commits the results of attempts in one transaction. Raises QueueError: then nothing was
@@ -245,12 +194,12 @@ class Queue:
             f"SELECT * FROM events WHERE state IN ({marks}) ORDER BY received",  # noqa: S608 - only question marks
             [state.value for state in states],
         )
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     def entry(self, identity: str) -> Entry | None:
         """The entry of an event; None if there is none. Raises QueueError."""
         rows = self._read("SELECT * FROM events WHERE id = ?", (identity,))
-        return _entry(rows[0]) if rows else None
+        return entry_of(rows[0]) if rows else None
 
     def retry(self, identity: str | None, now: float) -> int:
         """Makes a failed or waiting event due now, with its full time again; None: all failed
@@ -328,26 +277,3 @@ def _as_queue_error(file: Path | None = None) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         where = f"{file}: " if file else ""
         raise QueueError(f"{where}{error} ({name})") from None
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    subject = Subject(row["host"], row["user"], json.loads(row["identifiers"]))
-    event = Event(
-        row["id"],
-        Source(row["source"]),
-        row["sender"],
-        subject,
-        row["reason"],
-        row["occurred"],
-        row["received"],
-    )
-    return Entry(
-        event,
-        State(row["state"]),
-        row["attempts"],
-        row["next_attempt"],
-        row["give_up_from"],
-        bool(row["notified"]),
-        row["message"],
-        row["finished"],
-    )

@@ -13,7 +13,7 @@ import httpx
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.http import transport
 from extauth_http.http.failure import failure_of
-from extauth_http.signals.settings import ClientCredentialsSettings, IssuerSettings
+from extauth_http.signals.issuer_settings import ClientCredentialsSettings, IssuerSettings
 from extauth_http.signals.subjects import local_part
 
 TIMEOUT = 10.0  # seconds for each request

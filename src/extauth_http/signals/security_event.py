@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from extauth_http.signals.events import Subject
+from extauth_http.signals.issuer_settings import PLACEHOLDERS
 from extauth_http.signals.rejection import Reason, RejectedError
-from extauth_http.signals.settings import PLACEHOLDERS
 from extauth_http.signals.subjects import OtherUserError, subject_of
 from extauth_http.signals.tokens import TokenRules, VerifiedToken, number
 

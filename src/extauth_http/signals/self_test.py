@@ -22,7 +22,8 @@ from extauth_http.http import transport
 from extauth_http.http.failure import failure_of
 from extauth_http.protocol.jid import Jid
 from extauth_http.signals.logout_token import LOGOUT_EVENT
-from extauth_http.signals.queue import Entry, Queue, State
+from extauth_http.signals.queue import Queue
+from extauth_http.signals.queue_entry import Entry, State
 from extauth_http.signals.self_test_keys import TEST_AUDIENCE, TEST_ISSUER, TEST_SECONDS
 from extauth_http.signals.settings import SignalsSettings, load_signals
 

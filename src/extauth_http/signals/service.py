@@ -23,6 +23,7 @@ from extauth_http.signals.application import Application
 from extauth_http.signals.attempt import AttemptRunner
 from extauth_http.signals.committer import Committer
 from extauth_http.signals.issuer_keys import IssuerKeys, KeysError
+from extauth_http.signals.issuer_settings import IssuerSettings
 from extauth_http.signals.jwks_download import download_jwks
 from extauth_http.signals.log_limit import LogLimit
 from extauth_http.signals.metrics import Metrics
@@ -30,7 +31,7 @@ from extauth_http.signals.queue import Queue, QueueError
 from extauth_http.signals.receiver import Receiver
 from extauth_http.signals.resolver import Resolver
 from extauth_http.signals.self_test_keys import TEST_AUDIENCE, TEST_ISSUER
-from extauth_http.signals.settings import IssuerSettings, SignalsSettings, load_signals
+from extauth_http.signals.settings import SignalsSettings, load_signals
 from extauth_http.signals.tokens import TrustedIssuer
 from extauth_http.signals.worker import Worker
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from extauth_http.admin.output import Output
-from extauth_http.signals.queue import Entry, Queue, State
+from extauth_http.signals.queue import Queue
+from extauth_http.signals.queue_entry import Entry, State
 from extauth_http.signals.settings import load_signals
 
 ALL = "all"

@@ -7,8 +7,8 @@ from typing import Any
 from extauth_http.protocol.jid import Jid
 from extauth_http.protocol.preparation import nodeprep
 from extauth_http.signals.events import Subject
+from extauth_http.signals.issuer_settings import PLACEHOLDERS, IssuerSettings
 from extauth_http.signals.rejection import Reason, RejectedError
-from extauth_http.signals.settings import PLACEHOLDERS, IssuerSettings
 
 MAX_IDENTIFIER = 512  # characters
 

@@ -13,8 +13,8 @@ from typing import Any
 import jwt
 
 from extauth_http.signals.issuer_keys import IssuerKeys
+from extauth_http.signals.issuer_settings import SYMMETRIC, IssuerSettings
 from extauth_http.signals.rejection import Reason, RejectedError
-from extauth_http.signals.settings import SYMMETRIC, IssuerSettings
 
 MAX_NAME = 512
 """Characters of a ``kid`` or ``jti``."""

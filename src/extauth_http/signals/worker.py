@@ -19,7 +19,8 @@ from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.program.log import Log
 from extauth_http.signals.attempt import Attempt, AttemptResult, AttemptRunner, Continue, Server
 from extauth_http.signals.metrics import Metrics
-from extauth_http.signals.queue import Entry, Queue, QueueError, Result, State
+from extauth_http.signals.queue import Queue, QueueError
+from extauth_http.signals.queue_entry import Entry, Result, State
 from extauth_http.signals.settings import SignalsSettings
 
 TICK = 0.5

@@ -10,7 +10,8 @@ import pytest
 from extauth_http.check.finding import Finding, Level
 from extauth_http.check.signals.probe import findings
 from extauth_http.signals.events import Arrival, Event, Source, Subject
-from extauth_http.signals.queue import Queue, Result, State
+from extauth_http.signals.queue import Queue
+from extauth_http.signals.queue_entry import Result, State
 from tests.admin.fake_ejabberd import FakeEjabberd, respond
 from tests.check.findings import bad, ids, one
 from tests.integration.service import Service, http

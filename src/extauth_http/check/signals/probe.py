@@ -17,13 +17,9 @@ from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.ejabberd_api.hints import to_yaml
 from extauth_http.http import transport
+from extauth_http.signals.issuer_settings import IssuerSettings
 from extauth_http.signals.queue import Queue, QueueError
-from extauth_http.signals.settings import (
-    IssuerSettings,
-    NoSignalsTableError,
-    SignalsSettings,
-    load_signals,
-)
+from extauth_http.signals.settings import NoSignalsTableError, SignalsSettings, load_signals
 
 PROBE_USER = "extauth-http-check"
 """A user that need not exist: a user without sessions has an empty list."""
