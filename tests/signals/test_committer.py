@@ -1,7 +1,8 @@
 """Events of many requests share a commit, and each request learns its own result."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ class CountingQueue(Queue):
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> CountingQueue:
-    return CountingQueue(tmp_path / "signals.db")
+def queue(tmp_path: Path) -> Iterator[CountingQueue]:
+    with closing(CountingQueue(tmp_path / "signals.db")) as opened:
+        yield opened
 
 
 def add_all(queue: Queue, messages: list[list[Arrival]]) -> tuple[list[Any], int]:

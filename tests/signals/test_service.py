@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,3 +272,38 @@ def test_no_secret_is_in_the_log_or_in_the_queue(
     )
     for secret in (token, token.split(".")[2], BEARER, "another-bearer-token"):
         assert secret.encode() not in shown
+
+
+def test_systemd_learns_when_the_service_is_ready(
+    tmp_path: Path, ejabberd: FakeEjabberd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with SignalsService(tmp_path, ejabberd.url) as service:
+            assert systemd.recv(100) == b"READY=1"
+            service.stop()
+            assert systemd.recv(100) == b"STOPPING=1"
+
+
+@pytest.mark.parametrize("fault", ["port", "queue", "table"])
+def test_a_service_that_cannot_start_says_why(
+    service: SignalsService, tmp_path: Path, ejabberd: FakeEjabberd, fault: str
+) -> None:
+    folder = tmp_path / "second"
+    folder.mkdir()
+    second = SignalsService(folder, ejabberd.url)
+    text = second.config.read_text()
+    change, expected = {
+        "port": ((str(second.port), str(service.port)), "Address already in use"),
+        "queue": ((str(second.queue_file), "/nowhere/signals.db"), "No such file or directory"),
+        "table": (("[signals.webhook]", "[signals.webhok]"), "signals.webhok: unknown key"),
+    }[fault]
+    second.config.write_text(text.replace(*change))
+    second.start(ready=False)
+    assert second.process.wait(30) == 2
+    second.http.close()
+    shown = second.stderr.read_text()
+    assert expected in shown
+    assert "Traceback" not in shown

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,9 @@ def make_api() -> ApiClient:
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> Queue:
-    return Queue(tmp_path / "signals.db")
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    with closing(Queue(tmp_path / "signals.db")) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """``extauth-http signals status``: what is in the queue, and what an operator decides about it."""
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,9 @@ def show(config: Path | None, *, as_json: bool) -> int:
 
     Raises ConfigError and QueueError.
     """
-    queue = _open(config)
-    now = time.time()
-    summary = queue.summary(now)
-    entries = queue.entries(State.FAILED, State.WAITING)
+    with _open(config) as queue:
+        summary = queue.summary(time.time())
+        entries = queue.entries(State.FAILED, State.WAITING)
     text = (
         f"{summary.waiting} waiting (oldest {summary.oldest:.0f} s), {summary.failed} given up, "
         f"{summary.done} done"
@@ -45,18 +45,21 @@ def show(config: Path | None, *, as_json: bool) -> int:
 def retry(config: Path | None, identity: str) -> int:
     """Makes one event due now, or with ``all`` those that were given up. Raises ConfigError and
     QueueError."""
-    count = _open(config).retry(None if identity == ALL else identity, time.time())
+    with _open(config) as queue:
+        count = queue.retry(None if identity == ALL else identity, time.time())
     return _report(count, identity, "will be tried again now")
 
 
 def forget(config: Path | None, identity: str) -> int:
     """Deletes one event. Raises ConfigError and QueueError."""
-    return _report(_open(config).forget(identity), identity, "deleted")
+    with _open(config) as queue:
+        count = queue.forget(identity)
+    return _report(count, identity, "deleted")
 
 
-def _open(config: Path | None) -> Queue:
+def _open(config: Path | None) -> "closing[Queue]":
     settings, _ = load_signals(config)
-    return Queue(settings.queue, busy_timeout=BUSY_TIMEOUT, create=False)
+    return closing(Queue(settings.queue, busy_timeout=BUSY_TIMEOUT, create=False))
 
 
 def _report(count: int, identity: str, done: str) -> int:

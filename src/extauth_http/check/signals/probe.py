@@ -6,6 +6,7 @@ Nothing is changed: the queue is opened only if it exists, and the admin API is 
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -82,9 +83,8 @@ def _queue(settings: SignalsSettings) -> Iterator[Finding]:
         yield good("signals-queue", f"the service will create {file}")
         return
     try:
-        queue = Queue(file, create=False)
-        summary = queue.summary(0.0)
-        queue.close()
+        with closing(Queue(file, create=False)) as queue:
+            summary = queue.summary(0.0)
     except QueueError as error:
         yield broken("signals-queue", f"queue: {error}")
         return
