@@ -126,6 +126,7 @@ def test_a_reader_that_is_gone_from_the_beginning_causes_no_message(
     [
         (["--run-as", "nobody-at-all"], "--run-as: there is no account nobody-at-all"),
         (["--user", "alice"], "--user: expected a JID"),
+        (["--host", "example.org"], "--host: requires --ejabberd-yml"),
         (["--user", "alice@example.org"], "--user: no password given"),
         (["--api", "ftp://x"], "--api: expected a URL"),
         (["--api", "http://admin:hunter2@127.0.0.1/api"], "without user and password"),

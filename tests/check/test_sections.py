@@ -71,3 +71,19 @@ def test_a_user_of_an_unknown_host_has_the_line_that_adds_it(checks: Checks) -> 
     login = Login("alice", "other.org", "wonder:land")
     finding = one(findings(replace(checks, login=login)), "user-host")
     assert finding.line == "hosts: [example.org, other.org]"
+
+
+def test_only_the_chosen_hosts_are_checked(checks: Checks) -> None:
+    assert checks.ejabberd_yml
+    text = checks.ejabberd_yml.read_text().replace("[example.org]", "[example.org, other.org]")
+    text += "host_config: {other.org: {auth_method: [mnesia]}}\n"
+    checks.ejabberd_yml.write_text(text)
+    assert bad(findings(checks)) == {"auth-method-not-external"}
+    chosen = replace(checks, hosts=("EXAMPLE.org",))
+    assert not bad(findings(chosen))
+    assert "Virtual host other.org" not in [title for title, _ in chosen.sections()]
+
+
+def test_a_chosen_host_that_does_not_exist_is_a_problem(checks: Checks) -> None:
+    finding = one(findings(replace(checks, hosts=("other.org",))), "host-missing")
+    assert "other.org: not a virtual host of this ejabberd" in finding.found

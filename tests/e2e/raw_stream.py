@@ -25,7 +25,11 @@ class RawStream:
         opening += "xmlns:stream='http://etherx.jabber.org/streams'"
         self._opening = opening + (f" from='{sender}'>" if sender else ">")
         self._requests = 0
-        self.features = self.ask(self._opening, "</stream:features>")
+        try:
+            self.features = self.ask(self._opening, "</stream:features>")
+        except BaseException:
+            self._connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -103,8 +103,11 @@ def test_a_wrong_url_has_the_listener_to_write(program: str, tmp_path: Path) -> 
     assert finding["line"].startswith("listen:")
 
 
-def test_the_warning_about_ejabberds_own_log_is_true(program: str, tmp_path: Path) -> None:
-    options = {"loglevel": "info"}
+@pytest.mark.parametrize("more", [{}, {"hide_sensitive_log_data": False}])
+def test_the_warning_about_ejabberds_own_log_is_true(
+    program: str, tmp_path: Path, more: dict[str, bool]
+) -> None:
+    options = {"loglevel": "info", **more}
     with Ejabberd(program, options=options) as server:
         found = check(server, written(server, tmp_path))
         time.sleep(1)

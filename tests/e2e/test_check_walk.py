@@ -43,6 +43,10 @@ class StockEjabberd(Ejabberd):
 
 
 def apply(config: dict[str, Any], finding: dict[str, Any]) -> None:
+    """Does what a finding says."""
+    if "on any release: remove mod_last from modules" in finding["details"]:
+        del config["modules"]["mod_last"]
+        return
     inner: Any = config
     for step in finding["place"]:
         inner = inner[step]
@@ -81,7 +85,7 @@ def test_the_lines_of_check_lead_from_the_stock_file_to_a_login(
         if checked.returncode == 0:
             break
         for finding in report["findings"]:
-            if finding["level"] != "good" and finding["line"]:
+            if finding["level"] != "good":
                 apply(server.config, finding)
     assert codes == [2, 0]
     server.config["extauth_program"] = out_of(ROOT, server.config["extauth_program"])

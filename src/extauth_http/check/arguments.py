@@ -12,6 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ejabberd-yml", type=Path, metavar="FILE", help="check this ejabberd.yml as well"
     )
     parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="check only this virtual host of ejabberd.yml; can be repeated",
+    )
+    parser.add_argument(
         "--user",
         metavar="JID",
         help="try a login; the password is read from the terminal or from standard input",
@@ -40,6 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
     options = CheckOptions(
         config=arguments.config,
         ejabberd_yml=arguments.ejabberd_yml,
+        hosts=tuple(arguments.host),
         run_as=arguments.run_as,
         user=arguments.user,
         clients=arguments.clients,

@@ -27,6 +27,7 @@ class CheckOptions:
 
     config: Path | None
     ejabberd_yml: Path | None
+    hosts: tuple[str, ...]
     run_as: str | None
     user: str | None
     clients: int | None
@@ -65,6 +66,8 @@ def _run(options: CheckOptions) -> int:
 
 
 def _checks(options: CheckOptions) -> Checks:
+    if options.hosts and not options.ejabberd_yml:
+        raise ArgumentError("--host: requires --ejabberd-yml")
     try:
         account = Account(options.run_as)
         api = Endpoint.parse(options.api) if options.api else None
@@ -78,6 +81,7 @@ def _checks(options: CheckOptions) -> Checks:
     return Checks(
         config=options.config,
         ejabberd_yml=options.ejabberd_yml,
+        hosts=options.hosts,
         clients=options.clients,
         account=account,
         api=api,

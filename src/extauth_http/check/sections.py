@@ -14,11 +14,16 @@ from extauth_http.check.ejabberd_yml import (
     authentication,
     global_options,
     host_options,
+    keyword_findings,
     listeners,
+    login_bans,
     login_bypasses,
     pool_size,
     sasl_mechanisms,
+    shared_pools,
+    user_existence,
 )
+from extauth_http.check.ejabberd_yml.keywords import Environment
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
@@ -32,6 +37,7 @@ from extauth_http.check.service import probe as service
 from extauth_http.check.signals import probe as signals
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.loader import config_file
+from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.replies import Dialect
 
 DEFAULT_PROGRAM = Path("/opt/extauth-http/bin/extauth-http")
@@ -39,7 +45,8 @@ DEFAULT_PROGRAM = Path("/opt/extauth-http/bin/extauth-http")
 
 @dataclass(slots=True)
 class Checks:
-    """What to check. ``dialects`` are those of the configurations that were checked so far."""
+    """What to check. ``hosts`` are the only virtual hosts to check; empty means all of them.
+    ``dialects`` are those of the configurations that were checked so far."""
 
     config: Path | None
     ejabberd_yml: Path | None
@@ -47,6 +54,7 @@ class Checks:
     account: Account
     api: Endpoint | None
     login: Login | None
+    hosts: tuple[str, ...] = ()
     dialects: set[Dialect] = field(default_factory=set)
 
     def sections(self) -> Iterator[Section]:
@@ -60,7 +68,7 @@ class Checks:
         yml = None
         if self.ejabberd_yml:
             try:
-                yml = EjabberdYml(self.ejabberd_yml)
+                yml = EjabberdYml(self.ejabberd_yml, self._environment(), self.hosts)
             except EjabberdYmlError as error:
                 text = f"ejabberd does not start with this file: {error.reason}"
                 yield str(self.ejabberd_yml), [broken("ejabberd-yml", text, where=error.where)]
@@ -98,11 +106,13 @@ class Checks:
             text = f"{self.login.host} is not a virtual host of this ejabberd: no login is possible"
             hosts = yaml_list("hosts", [*yml.top["hosts"].words, self.login.host])
             yield "The user", [broken("user-host", text, line=hosts)]
+        missing = [host for host in self.hosts if nodeprep(host) not in yml.hosts]
+        if missing:
+            text = f"--host: {', '.join(missing)}: not a virtual host of this ejabberd"
+            yield "The virtual hosts", [broken("host-missing", text)]
         is_started = False
-        for host in yml.hosts:
-            found = [*authentication.findings(yml, host, self._suggested_program())]
-            found += sasl_mechanisms.findings(yml, host)
-            found += login_bypasses.findings(yml, host)
+        for host in yml.checked_hosts:
+            found = self._host(yml, host)
             line = host_options.extauth_program(yml, host)
             if line and host_options.uses_external(yml, host):
                 is_started = True
@@ -116,6 +126,22 @@ class Checks:
             )
             found.append(warning("program-not-as-ejabberd", text))
         yield f"{yml.file}, for all hosts", found
+
+    def _host(self, yml: EjabberdYml, host: str) -> list[Finding]:
+        return [
+            *authentication.findings(yml, host, self._suggested_program()),
+            *keyword_findings.findings(yml, host),
+            *shared_pools.findings(yml, host),
+            user_existence.finding(yml, host),
+            *sasl_mechanisms.findings(yml, host),
+            *login_bypasses.findings(yml, host),
+            *login_bans.findings(yml, host),
+        ]
+
+    def _environment(self) -> Environment:
+        """What the meaning of ejabberd.yml depends on. Only the API knows the release."""
+        release = live_server.release(self.api, config_file(self.config)) if self.api else None
+        return Environment(release, self.account.home)
 
     def _program(self, yml: EjabberdYml, host: str, line: str) -> Iterator[Finding]:
         if not command_line.is_ours(line):

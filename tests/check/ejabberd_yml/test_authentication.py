@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from extauth_http.check.ejabberd_yml import authentication
+from extauth_http.check.ejabberd_yml.keywords import UNKNOWN, Environment
 from extauth_http.check.finding import Level
+from extauth_http.ejabberd_api.releases import Release
 from tests.check.ejabberd_yml.files import findings_of
 
 CACHES = [
@@ -40,6 +42,22 @@ def test_the_cache_is_on_unless_it_is_turned_off(
     found = findings_of(tmp_path, lines)
     assert found["cache-on" if on else "cache-off"].found.startswith(expected)
     assert ("cache-on" in found) != ("cache-off" in found)
+
+
+IDENTITIES = [
+    (UNKNOWN, "On ejabberd before 26.07, a user can also open the session of any other"),
+    (Environment(Release(24, 12)), "On ejabberd 24.12, a user can also open the session of any"),
+    (Environment(Release(26, 7)), None),
+]
+
+
+@pytest.mark.parametrize(("environment", "text"), IDENTITIES)
+def test_with_the_cache_the_authorization_identity_is_a_risk_before_26_07(
+    tmp_path: Path, environment: Environment, text: str | None
+) -> None:
+    found = findings_of(tmp_path, "", environment)["cache-on"].found
+    assert ("open the session" in found) == (text is not None)
+    assert text is None or text in found
 
 
 METHODS = [

@@ -8,18 +8,25 @@ import yaml
 from extauth_http.check.ejabberd_yml import (
     authentication,
     global_options,
+    keyword_findings,
     listeners,
+    login_bans,
     login_bypasses,
     sasl_mechanisms,
+    shared_pools,
+    user_existence,
 )
 from extauth_http.check.finding import Level
 from tests.check.ejabberd_yml.files import findings_by_id
 from tests.check.findings import known
 
-MODULES = [authentication, global_options, listeners, login_bypasses, sasl_mechanisms]
+MODULES = [
+    *(authentication, global_options, keyword_findings, listeners, login_bans),
+    *(login_bypasses, sasl_mechanisms, shared_pools, user_existence),
+]
 FOLDER = Path(__file__).parent / "rules"
 SHOWN = sorted(file.stem for file in FOLDER.glob("*.yml") if file.stem != "clean")
-CLEAN = {"auth-method", "cache-off", "oauth-off", "listeners"}
+CLEAN = {"auth-method", "cache-off", "oauth-off", "listeners", "user-exists"}
 
 
 def test_every_finding_has_a_file_that_shows_it_and_one_that_does_not() -> None:

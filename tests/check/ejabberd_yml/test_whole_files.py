@@ -19,6 +19,8 @@ TO_CHANGE: dict[str, set[tuple[str, str, tuple[str | int, ...]]]] = {
         ("localhost", "auth-method-not-external", ()),
         ("localhost", "extauth-program-missing", ()),
         ("localhost", "cache-on", ()),
+        ("localhost", "user-exists-check", ()),
+        ("localhost", "mod-fail2ban", ("modules", "mod_fail2ban")),
         ("", "listener-mqtt", ("listen", 4)),
     },
     "external-script": {("example.org", "oauth", ()), ("example.net", "oauth", ())},

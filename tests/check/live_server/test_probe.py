@@ -111,11 +111,14 @@ LOGGED = [
     ("23.01-1", FILE, {"levelatom": "info"}, True),
     ("24.12-3", FILE, "debug", True),
     ("24.12-3", FILE, "warning", False),
+    ("26.02", FILE, "info", True),
+    ("26.03", FILE, "info", False),
     ("23.01-1", FILE, {"levelatom": "warning"}, False),
     ("23.01-1", FILE, {"levelatom": ["warning"]}, True),
     ("24.12-3", HIDE, "info", False),
     ("26.07", FILE, "info", False),
-    ("26.07", SHOW, "info", True),
+    ("26.07", SHOW, "info", False),
+    ("24.12-3", SHOW, "info", True),
     ("24.12-3", None, "info", True),
 ]
 

@@ -24,7 +24,7 @@ def files_of_hosts(yml: EjabberdYml | None, chosen: Path | None) -> FilesOfHosts
     Empty if ejabberd.yml starts other programs only.
     """
     files: FilesOfHosts = {}
-    for host in yml.hosts if yml else []:
+    for host in yml.checked_hosts if yml else []:
         program = extauth_program(yml, host) if yml else None
         if not _is_checked(program, chosen):
             continue
@@ -37,13 +37,13 @@ def files_of_hosts(yml: EjabberdYml | None, chosen: Path | None) -> FilesOfHosts
 def is_read_by_service(yml: EjabberdYml | None) -> bool:
     """Whether each program is a relay. Then ``serve`` reads the configuration, and its account is
     not that of ejabberd."""
-    programs = [extauth_program(yml, host) for host in yml.hosts] if yml else []
+    programs = [extauth_program(yml, host) for host in yml.checked_hosts] if yml else []
     return bool(programs) and all(each and command_line.is_relay(each) for each in programs)
 
 
 def findings(yml: EjabberdYml, chosen: Path | None) -> Iterator[Finding]:
     """Programs that use another file than the checked one, or a file that depends on a folder."""
-    for host in yml.hosts:
+    for host in yml.checked_hosts:
         program = extauth_program(yml, host)
         if program is None or not command_line.is_ours(program):
             continue

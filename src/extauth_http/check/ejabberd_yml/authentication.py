@@ -12,6 +12,7 @@ from extauth_http.check.ejabberd_yml.host_options import (
 )
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
 from extauth_http.check.finding import Correction, Finding, broken, good, warning
+from extauth_http.ejabberd_api.releases import Release
 
 OTHER_METHODS = {
     "mnesia": "a password that ejabberd itself stores",
@@ -25,6 +26,10 @@ OTHER_METHODS = {
 }
 """What an ``auth_method`` beside ``external`` accepts after the program has refused a login.
 ejabberd tries the methods one after the other."""
+
+FIRST_WITH_CHECKED_IDENTITY = Release(26, 7)
+"""With the cache, older releases do not compare the authorization identity of PLAIN (RFC 4616) with
+the user whose password was checked; verified on 23.01, 24.12 and 26.07."""
 
 
 def findings(yml: EjabberdYml, host: str, suggested_program: str) -> Iterator[Finding]:
@@ -120,10 +125,21 @@ def _cache(yml: EjabberdYml, host: str) -> Finding:
     return broken(
         "cache-on",
         f"{current}: ejabberd keeps the first accepted password. A revoked password continues to "
-        "work and a new one is refused, without a request to the program",
+        f"work and a new one is refused, without a request to the program{_identity_risk(yml)}",
         line="auth_use_cache: false",
         host=host,
         **location(own),
+    )
+
+
+def _identity_risk(yml: EjabberdYml) -> str:
+    release = yml.environment.release
+    if release and release >= FIRST_WITH_CHECKED_IDENTITY:
+        return ""
+    which = str(release or f"before {FIRST_WITH_CHECKED_IDENTITY}")
+    return (
+        f". On ejabberd {which}, a user can also open the session of any other user, because the "
+        "authorization identity of PLAIN is not checked"
     )
 
 

@@ -23,7 +23,7 @@ def findings(yml: EjabberdYml) -> Iterator[Finding]:
 
 
 def _obsolete(yml: EjabberdYml) -> Iterator[Finding]:
-    for option in yml.occurrences("extauth_cache"):
+    for option in _checked(yml, "extauth_cache"):
         # No line to copy: with auth_use_cache in its place, that option could be set twice.
         yield warning(
             "extauth-cache",
@@ -32,7 +32,7 @@ def _obsolete(yml: EjabberdYml) -> Iterator[Finding]:
             host=_host(option),
             **location(option),
         )
-    for option in yml.occurrences("extauth_instances"):
+    for option in _checked(yml, "extauth_instances"):
         yield warning(
             "extauth-instances",
             "extauth_instances is the old name of extauth_pool_size",
@@ -40,6 +40,15 @@ def _obsolete(yml: EjabberdYml) -> Iterator[Finding]:
             host=_host(option),
             **location(option),
         )
+
+
+def _checked(yml: EjabberdYml, name: str) -> Iterator[Option]:
+    """The occurrences of an option that concern the checked hosts."""
+    return (
+        option
+        for option in yml.occurrences(name)
+        if not option.place or option.place[1] in yml.checked_hosts
+    )
 
 
 def _hidden_plain(yml: EjabberdYml) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ HTTP_LOGINS = ("ejabberd_http_ws", "mod_bosh", "mod_mqtt")
 
 def findings(yml: EjabberdYml) -> Iterator[Finding]:
     are_all_protected = True
-    accepts_external = not all(_disables_external(yml, host) for host in yml.hosts)
+    accepts_external = not all(_disables_external(yml, host) for host in yml.checked_hosts)
     for index, listener in yml.listeners():
         if accepts_external:
             yield from _client_certificates(index, listener)

@@ -11,11 +11,12 @@ Rules, verified on ejabberd 23.01, 24.12 and 26.07:
 yaml_values.py has the rules for YAML, included_files.py and macros.py those for the whole file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from extauth_http.check.ejabberd_yml import keywords
 from extauth_http.check.ejabberd_yml.included_files import read_with_includes, with_absolute_paths
 from extauth_http.check.ejabberd_yml.macros import substitute
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError, Options, Value, merge
@@ -27,7 +28,7 @@ MAX_HOST_BYTES = 1023
 WORD_LISTS = ("auth_method", "disable_sasl_mechanisms")
 """Options for which ejabberd accepts a single word instead of a list of one."""
 
-BOOLEANS = ("auth_use_cache", "use_cache")
+BOOLEANS = ("auth_use_cache", "use_cache", "auth_external_user_exists_check")
 LISTENER_BOOLEANS = ("starttls", "starttls_required", "tls", "tls_verify")
 POOL_SIZES = ("extauth_pool_size", "extauth_instances")
 MAPPINGS = ("define_macro", "host_config", "append_host_config", "modules")
@@ -51,19 +52,32 @@ class EjabberdYml:
     """One configuration. The constructor raises EjabberdYmlError if ejabberd does not start with
     it.
 
-    ``top`` has the options at the top of the file, macros replaced. ``hosts`` are the virtual
-    hosts after nodeprep. ``relative_includes`` are the ``include_config_file`` with a relative
-    name.
+    ``top`` has the options at the top of the file, macros and keywords replaced. ``hosts`` are the
+    virtual hosts after nodeprep. ``relative_includes`` are the ``include_config_file`` with a
+    relative name. ``keywords`` are the predefined keywords that ``environment`` replaces.
+
+    ``checked_hosts`` are those of ``hosts`` that a check is limited to, or all of them.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(
+        self,
+        file: Path,
+        environment: keywords.Environment = keywords.UNKNOWN,
+        checked_hosts: Collection[str] = (),
+    ) -> None:
         self.file = file
+        self.environment = environment
         options, self.relative_includes = read_with_includes(file)
         for name in MAPPINGS:
             if name in options and not isinstance(options[name].value, dict):
                 raise EjabberdYmlError(f"{name}: expected a mapping", options[name].where)
-        self.top = substitute(options)
+        written = substitute(options, environment.release)
+        self._before_keywords = dict(keywords.texts_with_keywords(written))
+        self.keywords = environment.values(file)
+        self.top = keywords.replace(written, self.keywords)
         self.hosts = _hosts(self.top.get("hosts", Value([], f"{file}:1")))
+        chosen = [nodeprep(host) for host in checked_hosts]
+        self.checked_hosts = [host for host in self.hosts if not chosen or host in chosen]
         self._check_hosts()
         self._check_numbers_and_booleans()
 
@@ -83,6 +97,10 @@ class EjabberdYml:
             parts = [Option(own, ("host_config", host))]
         added = self._options_of(host, "append_host_config").get(name)
         return [*parts, Option(added, ("append_host_config", host))] if added else parts
+
+    def before_keywords(self, option: Option) -> str:
+        """The text of an option, before its keywords are replaced."""
+        return self._before_keywords.get(option.value.where, str(option.value.plain))
 
     def modules(self, host: str) -> dict[str, Option]:
         """The modules of a host, with the place of each."""

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 
-from extauth_http.check.ejabberd_yml.host_options import location, pool_size
+from extauth_http.check.ejabberd_yml.host_options import hosts_of_pool, location, pool_size
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, good, warning
 from extauth_http.protocol.limits import EJABBERD_TIMEOUT
@@ -25,6 +25,9 @@ def findings(yml: EjabberdYml, host: str, latency: float, clients: int | None) -
         f"extauth_pool_size is {size}{source}: at {_milliseconds(latency)} ms per login this "
         f"allows {rate} logins per second"
     )
+    sharing = hosts_of_pool(yml, host)
+    if len(sharing) > 1:
+        text += f" at {', '.join(sharing)} together"
     if clients is None:
         yield good("pool", text, host=host, **location(option))
         return

@@ -27,8 +27,9 @@ from extauth_http.protocol.replies import Dialect
 FIRST_WITH_UNDECIDED = Release(18, 6)
 """The first release that understands a third answer of the program."""
 
-FIRST_THAT_HIDES_PASSWORDS = Release(26, 7)
-"""A release that hides passwords in its log by default; 24.12 does not."""
+FIRST_THAT_HIDES_PASSWORDS = Release(26, 3)
+"""The first release that never logs passwords of API calls, according to its changelog. 24.12 logs
+them, 26.07 does not, whatever ``hide_sensitive_log_data`` is."""
 
 QUIET_LEVELS = {"none", "emergency", "alert", "critical", "error", "warning", "notice"}
 """Log levels at which ejabberd does not log API calls."""
@@ -52,6 +53,18 @@ def findings(
     try:
         yield from found
         yield from probe(api, yml, account, login, dialects)
+    finally:
+        api.close()
+
+
+def release(url: Endpoint, config: Path | None) -> Release | None:
+    """The release of the ejabberd at ``url``; None if it is unknown. Only ``findings`` reports why
+    it is."""
+    api, _ = open_api(url, config)
+    try:
+        return parse_release(api.query("status"))
+    except ApiError:
+        return None
     finally:
         api.close()
 
@@ -150,12 +163,10 @@ def _try_login(
 def _logs_passwords(api: ApiClient, running: EjabberdYml | None, release: Release | None) -> bool:
     """Whether ejabberd writes the arguments of ``check_password`` into its log, as observed on
     23.01, 24.12 and 26.07."""
+    if release is not None and release >= FIRST_THAT_HIDES_PASSWORDS:
+        return False
     hides = running.top.get("hide_sensitive_log_data") if running else None
-    if hides:
-        is_hidden = hides.plain is True
-    else:
-        is_hidden = release is not None and release >= FIRST_THAT_HIDES_PASSWORDS
-    return not is_hidden and not _is_quiet(api)
+    return not (hides and hides.plain is True) and not _is_quiet(api)
 
 
 def _is_quiet(api: ApiClient) -> bool:

@@ -55,7 +55,7 @@ def dump_options(api: ApiClient, account: Account) -> EjabberdYml:
 def compare(running: EjabberdYml, yml: EjabberdYml) -> Iterator[Finding]:
     """The options in which a running ejabberd differs from its file."""
     is_same = True
-    for host in yml.hosts:
+    for host in yml.checked_hosts:
         if host not in running.hosts:
             is_same = False
             yield broken(
