@@ -26,6 +26,10 @@ ACCEPT_RETRY_SECONDS = 0.02
 """The pause after a failed ``accept``, which is a lack of file descriptors or of memory."""
 
 
+ACCEPT_EVENT_SECONDS = 60.0
+"""The time between two log events about connections that cannot be accepted."""
+
+
 class Worker:
     """The ports of one process.
 
@@ -48,6 +52,8 @@ class Worker:
         self._live = LiveConfig(config, self._log)
         self._connections: dict[int, socket.socket] = {}
         self._is_finishing = False
+        self._accept_failures = 0
+        self._next_accept_event = 0.0
         self._watchdog = Watchdog(on_hangup=self._live.reload_in_thread, on_stop=self.finish)
         self._watchdog.add_reader(listening.fileno(), self._accept)
         self._watchdog.add_reader(parent_pipe, self.finish)
@@ -78,6 +84,16 @@ class Worker:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
 
+    def _log_accept_failure(self, error: OSError) -> None:
+        """Logs the first failure at once, and then one event a minute with their number."""
+        self._accept_failures += 1
+        now = time.monotonic()
+        if now < self._next_accept_event:
+            return
+        count, self._accept_failures = self._accept_failures, 0
+        self._next_accept_event = now + ACCEPT_EVENT_SECONDS
+        self._log.event("error", "accept_failed", detail=error.strerror, count=count)
+
     def _accept(self) -> bool:
         """Accepts one connection. Returns false if there was none."""
         try:
@@ -85,7 +101,7 @@ class Worker:
         except BlockingIOError:  # another worker was faster
             return False
         except OSError as error:
-            self._log.event("error", "accept_failed", detail=error.strerror)
+            self._log_accept_failure(error)
             time.sleep(ACCEPT_RETRY_SECONDS)
             return False
         descriptor = connection.fileno()
