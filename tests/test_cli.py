@@ -100,3 +100,13 @@ def test_the_start_of_the_program_imports_no_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["extauth_http", "extauth_http.cli"]
+
+
+def test_the_program_imports_neither_httpx_nor_rich_to_log_in_a_user() -> None:
+    code = (
+        "import sys\nimport extauth_http.program.main\n"
+        "print(*(name for name in ('httpx', 'rich', 'click', 'yaml') if name in sys.modules))\n"
+        "import rich.console\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

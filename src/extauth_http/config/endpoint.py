@@ -1,12 +1,16 @@
 """The URL of a service, parsed when the configuration is read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
-import httpx
 from pydantic import BeforeValidator, PlainSerializer
+from pydantic_core import Url as ParsedUrl
+
+_WITH_HOST = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
@@ -27,22 +31,32 @@ class Endpoint:
 
     @classmethod
     def parse(cls, url: str) -> "Endpoint":
-        """Raises ValueError if this is not an absolute http or https URL, or holds credentials."""
-        try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL:
-            # The text of httpx quotes a part of the URL: "pass" of http://u:pass/word@host.
-            raise ValueError("expected a URL; this one cannot be parsed") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        """Parses a URL by the WHATWG URL Standard.
+
+        Raises ValueError if this is not an absolute http or https URL, or holds credentials. The
+        standard drops control characters and accepts "http:host" and backslashes. Those are errors
+        here.
+        """
+        if not _WITH_HOST.match(url):
             raise ValueError("expected a URL that starts with http:// or https:// and names a host")
-        if parsed.userinfo:
+        try:
+            if not url.isprintable() or "\\" in url:
+                raise ValueError
+            parsed = ParsedUrl(url)
+        except ValueError:
+            # The text of the parser quotes a part of the URL, which may be a password.
+            raise ValueError("expected a URL; this one cannot be parsed") from None
+        if parsed.username or parsed.password:
             raise ValueError("expected a URL without user and password; use service_auth")
-        port = parsed.port or (443 if parsed.scheme == "https" else 80)
-        return cls(
-            Origin(parsed.raw_scheme, parsed.raw_host, port),
-            parsed.netloc,
-            parsed.raw_path,
-        )
+        host, port = parsed.host or "", parsed.port
+        if not port:
+            raise ValueError("expected a port from 1 to 65535")
+        header = host if port == _DEFAULT_PORTS[parsed.scheme] else f"{host}:{port}"
+        target = parsed.path or "/"
+        if parsed.query is not None:
+            target += f"?{parsed.query}"
+        origin = Origin(parsed.scheme.encode(), host.strip("[]").encode(), port)
+        return cls(origin, header.encode(), target.encode())
 
     def below(self, path: str) -> "Endpoint":
         """The endpoint at a percent-encoded path below this one, with the same query."""

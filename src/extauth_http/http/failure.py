@@ -1,8 +1,7 @@
 """Why a request has no usable response, and how far it got."""
 
+import sys
 from enum import Enum
-
-import httpx
 
 from extauth_http.protocol.verdict import UndecidedError
 
@@ -54,7 +53,10 @@ def undecided_of(error: BaseException) -> UndecidedError | None:
 
     The error is one that a PoolTransport raised, or that ``raise_for_status`` raised.
     """
-    if isinstance(error, httpx.HTTPStatusError):
-        status = error.response.status_code
-        return UndecidedError(f"http_{status}", f"the service answered with status {status}")
+    if "httpx" in sys.modules:  # Only a plugin imports it: it would double the time of the start.
+        import httpx
+
+        if isinstance(error, httpx.HTTPStatusError):
+            status = error.response.status_code
+            return UndecidedError(f"http_{status}", f"the service answered with status {status}")
     return failure_of(error)

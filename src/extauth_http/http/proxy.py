@@ -3,8 +3,6 @@
 from base64 import b64encode
 from dataclasses import dataclass, field
 
-import httpx
-
 from extauth_http.config.endpoint import Origin
 from extauth_http.http.connection import Connection, NoResponseError
 from extauth_http.http.failure import RequestFailedError, Step
@@ -27,6 +25,8 @@ def environment_proxy(origin: Origin) -> Proxy | None:
     Raises RequestFailedError (``proxy``) if the proxy cannot be used.
     """
     from urllib.request import getproxies, proxy_bypass
+
+    import httpx
 
     if proxy_bypass(origin.host.decode()):
         return None

@@ -8,11 +8,10 @@ import json
 import os
 from typing import Any
 
-import structlog
-
 from extauth_http.config.settings import LogSettings
 from extauth_http.program.log_file import LogFile
 from extauth_http.program.outcome import Outcome
+from extauth_http.program.structlog_without_rich import structlog
 from extauth_http.protocol.verdict import Verdict
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
