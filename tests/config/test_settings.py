@@ -6,38 +6,12 @@ import pytest
 
 from extauth_http.backends.registry import load
 from extauth_http.backends.rest import RestSettings
-from extauth_http.config.loader import ConfigError, config_file
+from extauth_http.config.loader import config_file
 from extauth_http.config.settings import UnusableConfigError
 from extauth_http.protocol.replies import Dialect
+from tests.config.files import REST, Writer, problem
 
-REST = '[backend]\nkind = "rest"\nurl = "http://127.0.0.1:8080/xmpp"\n'
 USERINFO = '[backend]\nkind = "userinfo"\nurl = "http://127.0.0.1:8080/me"\n'
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Writer":
-    return Writer(tmp_path)
-
-
-class Writer:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "extauth-http.toml"
-
-    def __call__(self, text: str) -> Path:
-        self.file.write_text(text)
-        return self.file
-
-    def secret(self, name: str, text: str) -> Path:
-        file = self.folder / name
-        file.write_text(text)
-        return file
-
-
-def problem(file: Path) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load(file)
-    return "\n".join(caught.value.problems)
 
 
 def test_a_key_that_is_missing_has_its_default(write: Writer) -> None:
@@ -146,73 +120,6 @@ def test_a_variable_for_a_whole_table_must_be_json(
 def test_an_unknown_variable_is_an_error(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXTAUTH_HTTP_BAKEND__URL", "http://x")
     assert "EXTAUTH_HTTP_BAKEND__URL: unknown key" in problem(write(REST))
-
-
-SERVICE_AUTH = {
-    "bearer": ("token", "", b"Bearer hunter2"),
-    "basic": ("password", 'username = "me"\n', b"Basic bWU6aHVudGVyMg=="),
-    "header": ("value", 'name = "Authorization"\n', b"hunter2"),
-}
-
-
-@pytest.mark.parametrize("kind", SERVICE_AUTH)
-@pytest.mark.parametrize("from_file", [False, True])
-def test_a_secret_is_in_the_configuration_or_in_a_file(
-    write: Writer, kind: str, from_file: bool
-) -> None:
-    key, more, sent = SERVICE_AUTH[kind]
-    value = f'{key} = "hunter2"'
-    if from_file:
-        file = write.secret("secret", "hunter2\n")
-        value = f'{key}_file = "{file}"'
-    settings = load(write(f'{REST}[backend.service_auth]\nkind = "{kind}"\n{more}{value}\n'))
-    assert settings.backend is not None
-    assert settings.backend.service_auth is not None
-    assert settings.backend.service_auth.headers() == [(b"Authorization", sent)]
-    assert "hunter2" not in repr(settings)
-    assert settings.files() == ([write.folder / "secret"] if from_file else [])
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (None, "token_file: cannot read {file}: No such file or directory"),
-        ("", "token_file: {file} is empty"),
-        ("a\nb", "token_file: {file} holds more than one line of text"),
-    ],
-)
-def test_an_error_names_a_secret_file_that_cannot_be_used(
-    write: Writer, content: str | None, expected: str
-) -> None:
-    file = write.folder / "token"
-    if content is not None:
-        file.write_text(content)
-    message = problem(
-        write(f'{REST}[backend.service_auth]\nkind = "bearer"\ntoken_file = "{file}"\n')
-    )
-    assert expected.format(file=file) in message
-
-
-def test_a_secret_given_twice_is_an_error(write: Writer) -> None:
-    file = write.secret("t", "x")
-    section = f'[backend.service_auth]\nkind="bearer"\ntoken="hunter2"\ntoken_file="{file}"\n'
-    message = problem(write(REST + section))
-    assert "expected token or token_file, not both" in message
-
-
-@pytest.mark.parametrize(
-    "section",
-    [
-        'kind = "bearer"\ntoken = ["hunter2"]',
-        'kind = "bearer"\ntokn = "hunter2"',
-        'kind = "basic"\nusername = "me"\npassword = { a = "hunter2" }',
-        'kind = "hunter2"',
-    ],
-)
-def test_an_error_does_not_show_a_value(write: Writer, section: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(write(f"{REST}[backend.service_auth]\n{section}\n"))
-    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__context__!r}"
 
 
 def test_each_virtual_host_can_have_its_own_backend(write: Writer) -> None:

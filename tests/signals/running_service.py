@@ -19,6 +19,7 @@ from tests.integration.service import Request, Service, http
 from tests.signals.tokens import AUDIENCE, HOST, LOGOUT_EVENT, SigningKey, jwks, rsa_key
 
 EXECUTABLE = Path(sys.executable).parent / "extauth-http"
+ALICE, BOB = "alice@example.org", "bob@example.org"
 BEARER = "a-bearer-token-of-the-webhook"
 SECONDS = 30.0
 """How long a test waits for an event before it fails."""
