@@ -41,6 +41,9 @@ class FakeCommands:
         self.rooms: dict[str, FakeRoom] = {}
         self.tokens: dict[str, str] = {}
         self.nicks: dict[str, str] = {}
+        self.bans: dict[str, str] = {}
+        """The reason of each banned user."""
+        self.has_mod_private = True
 
     def _status(self, _: dict[str, Any]) -> str:
         if self.status is None:
@@ -97,6 +100,26 @@ class FakeCommands:
     def _oauth_revoke_token(self, arguments: dict[str, Any]) -> str:
         self.tokens.pop(arguments["token"], None)
         return ""
+
+    def _ban_account(self, arguments: dict[str, Any]) -> int:
+        jid = bare_jid(arguments)
+        if not self.has_mod_private or jid not in self.users or jid in self.bans:
+            return 1
+        self.bans[jid] = arguments["reason"]
+        self.sessions.pop(jid, None)
+        return 0
+
+    def _unban_account(self, arguments: dict[str, Any]) -> int:
+        jid = bare_jid(arguments)
+        return 0 if jid in self.users and self.bans.pop(jid, None) is not None else 1
+
+    def _get_ban_details(self, arguments: dict[str, Any]) -> dict[str, str]:
+        reason = self.bans.get(bare_jid(arguments))
+        date = "2026-11-26T09:00:00.000000Z"
+        return {} if reason is None else {"reason": reason, "bandate": date}
+
+    def _list_banned(self, arguments: dict[str, Any]) -> list[str]:
+        return [jid for jid in self.bans if jid.endswith(f"@{arguments['host']}")]
 
     def _muc_online_rooms_by_regex(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         if arguments["service"] not in ("global", SERVICE):

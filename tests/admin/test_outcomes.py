@@ -2,6 +2,7 @@
 
 import pytest
 
+from extauth_http.admin.bans import BanFailedError
 from extauth_http.admin.outcomes import FAILURES, Outcome, State, run_each
 from extauth_http.admin.pending_bans import PendingBanError
 from extauth_http.admin.room_removal import BanNotLiftedError
@@ -15,6 +16,7 @@ ERRORS = {
     "no-user": UserNotFoundError("who?"),
     "no-room": RoomNotFoundError("where?"),
     "mismatch": RoomMismatchError("how?"),
+    "not-banned": BanFailedError("why?"),
     "not-saved": PendingBanError("nowhere"),
     "not-lifted": BanNotLiftedError("banned"),
 }
@@ -38,6 +40,7 @@ def test_a_failure_does_not_stop_the_other_targets() -> None:
         "no-user": "not done",
         "no-room": "not done",
         "mismatch": "not done",
+        "not-banned": "not done",
         "not-saved": "not done",
         "not-lifted": "not known",
         "last": "done",

@@ -27,6 +27,8 @@ def steps(operator: Operator, *more: str) -> tuple[int, dict[str, str]]:
         ("24.12", True, (), 1, "not possible here"),
         ("24.12", True, ("--no-fast",), 0, None),
         ("25.04", True, (), 1, "not possible here"),
+        ("25.07", True, (), 0, "done"),
+        ("25.07", False, (), 1, "not possible here"),
         ("26.07", True, (), 0, "done"),
         ("26.07", False, (), 1, "not possible here"),
         ("26.07", False, ("--no-fast",), 0, None),

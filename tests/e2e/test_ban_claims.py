@@ -1,6 +1,6 @@
 """What a ban of ejabberd stops and what it does not, in each release.
 
-``ban_account`` has version 2 since 24.06. Until 25.04 version 2 also sets a random password at the
+``ban_account`` has version 2 since 24.06. Until 25.07, version 2 also sets a random password at the
 service, and cannot be undone.
 """
 

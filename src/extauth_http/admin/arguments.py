@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from extauth_http.admin import (
+    ban_commands,
     revoke_command,
     room_access_commands,
     room_commands,
@@ -41,6 +42,7 @@ def add_user_commands(parser: argparse.ArgumentParser, common: argparse.Argument
         "--reason", type=_text, default="", metavar="TEXT", help="the reason that the client sees"
     )
     _add_revoke(add)
+    _add_bans(add)
 
 
 def _add_revoke(add: "_Add") -> None:
@@ -67,6 +69,26 @@ def _add_revoke(add: "_Add") -> None:
         action="store_true",
         help="leave FAST tokens out of the result; use this if mod_auth_fast is not enabled",
     )
+    revoke.add_argument(
+        "--ban",
+        action="store_true",
+        help="ban the users as well (ejabberd 25.08 and newer; needs mod_private)",
+    )
+
+
+def _add_bans(add: "_Add") -> None:
+    ban = add(
+        "ban",
+        ban_commands.ban,
+        "ban users: ejabberd refuses their passwords without a request to the service, and ends "
+        "their sessions (ejabberd 25.08 and newer; needs mod_private)",
+    )
+    _add_users(ban)
+    ban.add_argument(
+        "--reason", type=_text, default="", metavar="TEXT", help="the reason that ejabberd stores"
+    )
+    _add_users(add("unban", ban_commands.unban, "lift the ban of users"))
+    add("bans", ban_commands.show_bans, "list the banned users (ejabberd 25.10 and newer)")
 
 
 def add_room_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

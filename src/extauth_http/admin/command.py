@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from extauth_http.admin.bans import BanUnsupportedError
 from extauth_http.admin.outcomes import FAILURES
 from extauth_http.admin.output import NoTerminalError, Output
 from extauth_http.admin.user_list import UserListError, read_users
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace, action: Action) -> int:
         return _fail(output, error.message, UNUSABLE)
     try:
         return action(arguments, api, output)
-    except (UserListError, NoTerminalError) as error:
+    except (UserListError, NoTerminalError, BanUnsupportedError) as error:
         return _fail(output, str(error), UNUSABLE)
     except FAILURES as error:
         hint = error.hint if isinstance(error, ApiError) else None

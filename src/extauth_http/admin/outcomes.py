@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from extauth_http.admin.bans import BanFailedError
 from extauth_http.admin.pending_bans import PendingBanError
 from extauth_http.admin.room_removal import BanNotLiftedError
 from extauth_http.admin.rooms import RoomMismatchError, RoomNotFoundError
@@ -40,6 +41,7 @@ FAILURES = (
     UserNotFoundError,
     RoomNotFoundError,
     RoomMismatchError,
+    BanFailedError,
     PendingBanError,
     BanNotLiftedError,
 )

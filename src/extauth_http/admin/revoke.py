@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from extauth_http.admin import sessions
+from extauth_http.admin import bans, service, sessions
 from extauth_http.admin.sessions import Session, UserNotFoundError
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
@@ -22,9 +22,9 @@ from extauth_http.terminal.printable import printable
 FIRST_WITH_FAST = Release(24, 12)
 """The first release with ``mod_auth_fast`` (XEP-0484)."""
 
-FIRST_THAT_DELETES_FAST = Release(26, 7)
-"""A release that deletes the FAST tokens of a user who is kicked. 24.12 does not; the releases in
-between were not tested."""
+FIRST_THAT_DELETES_FAST = Release(25, 7)
+"""The first release that deletes the FAST tokens of a user whose sessions ``kick_user`` ends,
+according to its changelog. Verified: 24.12 does not, 26.07 does."""
 
 RECONNECT_TIME = 2.0  # seconds in which a client that can still log in has reconnected
 
@@ -58,9 +58,8 @@ class CredentialAcceptedError(Exception):
 def verify(decider: Decider, jid: Jid, password: str) -> Step:
     """Sends ``auth`` to the backend. Raises CredentialAcceptedError unless the verdict is DENY."""
     command = Command(Operation.AUTH, jid.user, jid.host, password)
-    due = time.monotonic() + decider.deadline
-    answer = decider.decide(command, due, "user-revoke").answer
-    why = " ".join(filter(None, (answer.reason, answer.detail and f"({answer.detail})")))
+    answer = service.decide(decider, command, "user-revoke").answer
+    why = service.explain(answer)
     if answer.verdict is Verdict.ALLOW:
         raise CredentialAcceptedError(
             f"the service still accepts this credential of {jid} ({why}): revoke it there first"
@@ -76,7 +75,7 @@ def verify(decider: Decider, jid: Jid, password: str) -> Step:
 def delete_stored(api: ApiClient, jid: Jid, *, keep_caches: bool) -> list[Step]:
     """Deletes what ejabberd has stored besides sessions: caches and OAuth tokens. Raises ApiError
     if the server cannot be called."""
-    return [_clear_cache(api, keep_caches=keep_caches), _revoke_oauth_tokens(api, jid)]
+    return [_clear_cache(api, keep_caches=keep_caches), revoke_oauth_tokens(api, jid)]
 
 
 def end_sessions(api: ApiClient, jid: Jid) -> list[Step]:
@@ -91,6 +90,30 @@ def end_sessions(api: ApiClient, jid: Jid) -> list[Step]:
     if count:
         return [Step("sessions", StepStatus.DONE, f"{count} ended"), fast_tokens(api, count)]
     return [Step("sessions", StepStatus.NOTHING_THERE, _why_none(api, jid)), fast_tokens(api, 0)]
+
+
+def ban(api: ApiClient, jid: Jid, reason: str) -> list[Step]:
+    """Bans a user, which also ends all sessions and deletes the FAST tokens, even those of a user
+    without a session. A ban that exists is not changed, and only the sessions end.
+
+    Returns no steps in a dry run. Raises BanFailedError and ApiError.
+    """
+    name = "ban"
+    existing = bans.read(api, jid)
+    if existing:
+        ended = [step for step in end_sessions(api, jid) if step.name != FAST_TOKENS]
+        return [Step(name, StepStatus.DONE, f"since {existing.since}"), *ended]
+    count = len(sessions.list_sessions(api, jid))
+    bans.ban(api, jid, reason)
+    if api.is_dry_run:
+        return []
+    return [
+        Step(name, StepStatus.DONE, "ejabberd refuses every password of the user"),
+        Step("sessions", StepStatus.DONE, f"{count} ended")
+        if count
+        else Step("sessions", StepStatus.NOTHING_THERE, "none"),
+        Step(FAST_TOKENS, StepStatus.DONE, "ejabberd deletes them when it bans a user"),
+    ]
 
 
 def _why_none(api: ApiClient, jid: Jid) -> str:
@@ -121,7 +144,7 @@ def check_result(api: ApiClient, jid: Jid) -> Step:
             "--ejabberd-yml` names it",
         )
     try:
-        tokens = len(_oauth_tokens(api, jid))
+        tokens = len(oauth_tokens(api, jid))
     except ApiError:
         return Step(name, StepStatus.DONE, "no session")
     if tokens:
@@ -150,10 +173,11 @@ def _clear_cache(api: ApiClient, *, keep_caches: bool) -> Step:
     )
 
 
-def _revoke_oauth_tokens(api: ApiClient, jid: Jid) -> Step:
+def revoke_oauth_tokens(api: ApiClient, jid: Jid) -> Step:
+    """Raises ApiError if the server cannot be called."""
     name = "OAuth tokens"
     try:
-        tokens = _oauth_tokens(api, jid)
+        tokens = oauth_tokens(api, jid)
         for token in tokens:
             api.change("oauth_revoke_token", token=token)
     except ApiError as error:
@@ -165,7 +189,8 @@ def _revoke_oauth_tokens(api: ApiClient, jid: Jid) -> Step:
     return Step(name, StepStatus.DONE, f"{len(tokens)} revoked")
 
 
-def _oauth_tokens(api: ApiClient, jid: Jid) -> list[str]:
+def oauth_tokens(api: ApiClient, jid: Jid) -> list[str]:
+    """The OAuth tokens of a user. Raises ApiError."""
     listed = api.query_list(
         "oauth_list_tokens", lambda each: (str(each["user"]), str(each["token"]))
     )
@@ -194,7 +219,8 @@ def fast_tokens(api: ApiClient, ended: int) -> Step:
             StepStatus.IMPOSSIBLE,
             "ejabberd deletes them only when it ends a session, and there was none. If "
             "mod_auth_fast is enabled, a client with such a token can log in: run this again when "
-            "the user has a session. If it is not enabled, add --no-fast",
+            "the user has a session, or with --ban (25.08 and newer). If it is not enabled, add "
+            "--no-fast",
         )
     return Step(
         FAST_TOKENS, StepStatus.DONE, "ejabberd deletes them when it ends the sessions of a user"

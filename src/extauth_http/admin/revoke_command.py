@@ -2,7 +2,8 @@
 
 import argparse
 
-from extauth_http.admin import revoke, sessions
+from extauth_http.admin import bans, revoke, service, sessions
+from extauth_http.admin.bans import BanFailedError
 from extauth_http.admin.command import (
     INTERRUPTED,
     NOT_DONE,
@@ -15,15 +16,16 @@ from extauth_http.admin.output import Output
 from extauth_http.admin.revoke import CredentialAcceptedError, Step, StepStatus
 from extauth_http.admin.user_commands import list_all, notify_and_wait, question
 from extauth_http.admin.user_list import UserListError
-from extauth_http.backends.registry import load
-from extauth_http.config.loader import ConfigError, config_file
+from extauth_http.config.loader import ConfigError
 from extauth_http.ejabberd_api.client import ApiClient
-from extauth_http.program.decider import Decider
 from extauth_http.protocol.jid import Jid
 from extauth_http.terminal.prompt import CredentialInputError, read_credential
 
 MARKS = {StepStatus.DONE: "✔", StepStatus.NOTHING_THERE: "✔", StepStatus.SKIPPED: "-"}
 """The marks of steps; all other steps have ✘."""
+
+BAN_REASON = "credential revoked"
+"""The reason that ejabberd stores with a ban of ``user revoke --ban``."""
 
 
 def revoke_user(arguments: argparse.Namespace, api: ApiClient, output: Output) -> int:
@@ -32,6 +34,8 @@ def revoke_user(arguments: argparse.Namespace, api: ApiClient, output: Output) -
     if len(targets) > 1 and not arguments.no_verify:
         raise UserListError("a credential can be verified for one user only: add --no-verify")
     sessions.require_served(targets, sessions.list_hosts(api))
+    if arguments.ban:
+        bans.require_support(api)
     verified: list[Step] = []
     if not arguments.no_verify:
         try:
@@ -53,12 +57,12 @@ def revoke_user(arguments: argparse.Namespace, api: ApiClient, output: Output) -
         if jid not in found:
             return failed[jid]
         steps = [*verified, *revoke.delete_stored(api, jid, keep_caches=arguments.keep_caches)]
-        steps += revoke.end_sessions(api, jid)
+        steps += _ban_or_end_sessions(api, jid, is_ban=arguments.ban)
         if api.is_dry_run:
             return Outcome(str(jid), State.DONE, "revoked as far as this ejabberd supports it")
         if arguments.no_fast:
             steps = [each for each in steps if each.name != revoke.FAST_TOKENS]
-        return _outcome(jid, [*steps, revoke.check_result(api, jid)])
+        return outcome_of(jid, [*steps, revoke.check_result(api, jid)], "revoked")
 
     outcomes, is_interrupted = run_each(targets, step, output.progress("revoking"))
     code = output.outcomes(outcomes)
@@ -68,22 +72,27 @@ def revoke_user(arguments: argparse.Namespace, api: ApiClient, output: Output) -
 def _verify(arguments: argparse.Namespace, jid: Jid) -> Step:
     """Raises CredentialAcceptedError, CredentialInputError and ConfigError."""
     password = read_credential("credential", f"Revoked credential of {jid}: ")
-    settings = load(config_file(arguments.config))
-    try:
-        decider = Decider(settings)
-    except Exception as error:  # noqa: BLE001 - the backend of a plugin may raise anything
-        raise ConfigError([f"the backend cannot be used: {type(error).__name__}"]) from None
-    try:
+    with service.open_decider(arguments.config) as decider:
         return revoke.verify(decider, jid, password)
-    finally:
-        decider.close()
 
 
-def _outcome(jid: Jid, steps: list[Step]) -> Outcome:
+def _ban_or_end_sessions(api: ApiClient, jid: Jid, *, is_ban: bool) -> list[Step]:
+    """The sessions end, also if the user cannot be banned. Raises ApiError."""
+    if not is_ban:
+        return revoke.end_sessions(api, jid)
+    try:
+        return revoke.ban(api, jid, BAN_REASON)
+    except BanFailedError as error:
+        failed = Step("ban", StepStatus.IMPOSSIBLE, str(error))
+        return [failed, *revoke.end_sessions(api, jid)]
+
+
+def outcome_of(jid: Jid, steps: list[Step], done: str) -> Outcome:
+    """The outcome of a user from its steps. ``done`` is the message if all of them succeeded."""
     statuses = {step.status for step in steps}
-    state, message = State.DONE, "revoked"
+    state, message = State.DONE, done
     if StepStatus.IMPOSSIBLE in statuses:
-        state, message = State.NOT_KNOWN, "revoked as far as this ejabberd supports it"
+        state, message = State.NOT_KNOWN, f"{done} as far as this ejabberd supports it"
     if StepStatus.FAILED in statuses:
         state, message = State.NOT_DONE, "can still log in"
     lines = [f"{MARKS.get(step.status, '✘')} {step.name}: {step.message}" for step in steps]

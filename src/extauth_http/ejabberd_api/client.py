@@ -109,7 +109,7 @@ class ApiClient:
             result = self._call(command, arguments)
             if type(result) is int and result != 0 and command not in COUNTING:
                 message = f"ejabberd reports a failure without a reason (result {result})"
-                raise ApiError(command, message, may_have_changed=True)
+                raise ApiError(command, message, may_have_changed=True, is_failure_result=True)
             return result
         form = self._forms(command)[0]
         shown = json.dumps(mask_arguments(form.encode(arguments)), ensure_ascii=False)

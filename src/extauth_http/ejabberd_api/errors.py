@@ -14,6 +14,7 @@ class ApiError(Exception):
       changed something. False if it is certain that it changed nothing.
     - ``is_refused``: whether ejabberd understood the call and refused it.
     - ``is_unreachable``: whether no connection to the server could be made.
+    - ``is_failure_result``: whether the command ran and reported a failure without a reason.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class ApiError(Exception):
         may_have_changed: bool = False,
         is_refused: bool = False,
         is_unreachable: bool = False,
+        is_failure_result: bool = False,
     ) -> None:
         super().__init__(command, message)
         self.command = command
@@ -35,6 +37,7 @@ class ApiError(Exception):
         self.may_have_changed = may_have_changed
         self.is_refused = is_refused
         self.is_unreachable = is_unreachable
+        self.is_failure_result = is_failure_result
 
     def __str__(self) -> str:
         unsure = "; it is unknown whether ejabberd executed it" if self.may_have_changed else ""

@@ -80,6 +80,13 @@ def _name_became_room(command: str) -> tuple[Form, ...]:
 
 
 FORMS: Mapping[str, tuple[Form, ...]] = {
+    # Version 2 exists since 24.06. Before 25.08 it also sets a random password at the service, and
+    # unban_account fails, so these releases count as releases without a ban.
+    "ban_account": (Form(Release(25, 8), "ban_account/v2"),),
+    "unban_account": (Form(Release(25, 8), "unban_account/v2"),),
+    "get_ban_details": (Form(Release(25, 8), "get_ban_details/v2"),),
+    "list_banned": (Form(Release(25, 10), "list_banned"),),
+    "get_mam_count": (Form(Release(24, 10), "get_mam_count"),),
     "change_room_option": _name_became_room("change_room_option"),
     "create_room_with_opts": _name_became_room("create_room_with_opts"),
     "destroy_room": _name_became_room("destroy_room"),
