@@ -31,6 +31,9 @@ class TokenService:
     def add(self, jid: str, password: str) -> None:
         assert Store(self.db).add(jid, password)
 
+    def remove(self, jid: str) -> None:
+        assert Store(self.db).remove(jid)
+
     def issue(self, jid: str, seconds: float = 3600) -> str:
         return Store(self.db).issue(jid, seconds)
 

@@ -73,6 +73,9 @@ class FakeCommands:
             for resource in self.sessions.get(bare_jid(arguments), [])
         ]
 
+    def _connected_users(self, _: dict[str, Any]) -> list[str]:
+        return [f"{jid}/{each}" for jid, resources in self.sessions.items() for each in resources]
+
     def _kick_user(self, arguments: dict[str, Any]) -> object:
         count = len(self.sessions.pop(bare_jid(arguments), []))
         return f"Kicked sessions: {count}" if self.release >= (24, 6) else {"num_resources": count}

@@ -26,7 +26,7 @@ QUERIES = frozenset(
     {
         *("status", "registered_vhosts", "check_account", "user_sessions_info"),
         *("oauth_list_tokens", "muc_online_rooms_by_regex", "muc_get_registered_nick"),
-        *("get_ban_details", "list_banned"),
+        *("get_ban_details", "list_banned", "connected_users"),
         *("get_room_options", "get_room_affiliations", "get_room_occupants", "get_subscribers"),
     }
 )
@@ -40,6 +40,7 @@ ARGUMENTS: dict[str, set[str]] = {
     "kick_session": {*USER, "resource", "reason"},
     "send_message": {"type", "from", "to", "subject", "body"},
     "send_stanza": {"from", "to", "stanza"},
+    "connected_users": set(),
     "ban_account": {*USER, "reason"},
     "unban_account": USER,
     "get_ban_details": USER,

@@ -30,6 +30,10 @@ ALICE = "alice@example.org"
         (("user", "kick", ALICE, "--grace", "3601"), "expected a duration of at most 1h"),
         (("user", "kick", ALICE, "--grace", "9" * 400), "expected a duration of at most 1h"),
         (("user", "kick", ALICE, "--grace", "99999999999h"), "expected a duration of at most 1h"),
+        (("user", "sweep", "--at-most", "-1"), "--at-most"),
+        (("user", "sweep", "--at-most", "many"), "expected a number, such as 20"),
+        (("user", "sweep", "--per-second", "0"), "expected a number from 0.1"),
+        (("user", "sweep", "--per-second", "nan"), "expected a number from 0.1"),
         (("user", "notify", ALICE, ""), "expected text that is not empty"),
         (("user", "notify", ALICE, "\x00"), "without control characters"),
         (
@@ -93,7 +97,7 @@ def test_the_grace_time_accepts_units(operator: Operator, server: FakeEjabberd, 
 def test_the_help_lists_each_command(operator: Operator, command: str) -> None:
     result = operator(command, "--help")
     names = {
-        "user": ["sessions", "notify", "kick", "revoke", "ban", "unban", "bans"],
+        "user": ["sessions", "notify", "kick", "revoke", "ban", "unban", "bans", "sweep"],
         "room": [
             *("create", "list", "show", "invite", "remove", "unregister-nick", "destroy", "repair"),
         ],

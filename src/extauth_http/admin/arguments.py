@@ -1,48 +1,53 @@
 """The arguments of ``extauth-http user`` and ``extauth-http room``."""
 
 import argparse
-import contextlib
-import re
 from collections.abc import Callable
 from functools import partial
 
 from extauth_http.admin import (
+    argument_values,
     ban_commands,
     revoke_command,
     room_access_commands,
     room_commands,
+    sweep_command,
     user_commands,
 )
 from extauth_http.admin.command import Action, run
-from extauth_http.config.durations import parse_duration
-from extauth_http.protocol.jid import Jid
-from extauth_http.terminal.argument_types import argument_type
-
-MAX_GRACE = 3600.0  # seconds
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from extauth_http.admin.sweep import DEFAULT_AT_MOST, DEFAULT_PER_SECOND
 
 
 def add_user_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Adds the commands about users. Each takes the options of ``common``."""
     add = _adder(parser, common)
     sessions = add("sessions", user_commands.show_sessions, "list the sessions of a user")
-    sessions.add_argument("user", type=_user, metavar="USER@HOST")
+    sessions.add_argument("user", type=argument_values.user, metavar="USER@HOST")
     notify = add(
         "notify", user_commands.notify, "send a message from the server to every session of users"
     )
     _add_users(notify)
-    notify.add_argument("text", type=_required_text, metavar="TEXT", help="the message")
+    notify.add_argument(
+        "text", type=argument_values.required_text, metavar="TEXT", help="the message"
+    )
     kick = add("kick", user_commands.kick, "end all sessions of users, or one session")
     _add_users(kick)
     _add_notification(kick)
     kick.add_argument(
-        "--resource", type=_required_text, metavar="NAME", help="end only this session"
+        "--resource",
+        type=argument_values.required_text,
+        metavar="NAME",
+        help="end only this session",
     )
     kick.add_argument(
-        "--reason", type=_text, default="", metavar="TEXT", help="the reason that the client sees"
+        "--reason",
+        type=argument_values.text,
+        default="",
+        metavar="TEXT",
+        help="the reason that the client sees",
     )
     _add_revoke(add)
     _add_bans(add)
+    _add_sweep(add)
 
 
 def _add_revoke(add: "_Add") -> None:
@@ -85,10 +90,45 @@ def _add_bans(add: "_Add") -> None:
     )
     _add_users(ban)
     ban.add_argument(
-        "--reason", type=_text, default="", metavar="TEXT", help="the reason that ejabberd stores"
+        "--reason",
+        type=argument_values.text,
+        default="",
+        metavar="TEXT",
+        help="the reason that ejabberd stores",
     )
     _add_users(add("unban", ban_commands.unban, "lift the ban of users"))
     add("bans", ban_commands.show_bans, "list the banned users (ejabberd 25.10 and newer)")
+
+
+def _add_sweep(add: "_Add") -> None:
+    sweep = add(
+        "sweep",
+        sweep_command.sweep_users,
+        "ask the service about everybody who is connected, and end the sessions of users for whom "
+        "it says that they do not exist",
+    )
+    sweep.add_argument(
+        "--at-most",
+        type=argument_values.count,
+        default=DEFAULT_AT_MOST,
+        metavar="N",
+        help="if the service says no for more users, do nothing and exit with 1 "
+        f"(default: {DEFAULT_AT_MOST})",
+    )
+    sweep.add_argument(
+        "--per-second",
+        type=argument_values.rate,
+        default=DEFAULT_PER_SECOND,
+        metavar="N",
+        help=f"requests to the service per second (default: {DEFAULT_PER_SECOND:g})",
+    )
+    sweep.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        help="only users of this virtual host; can be repeated. Use it if another host has users "
+        "whom the service does not know",
+    )
 
 
 def add_room_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
@@ -98,7 +138,7 @@ def add_room_commands(parser: argparse.ArgumentParser, common: argparse.Argument
     listing = add("list", room_commands.list_rooms, "list the rooms that are online")
     listing.add_argument(
         "service",
-        type=_required_text,
+        type=argument_values.required_text,
         nargs="?",
         default="global",
         metavar="SERVICE",
@@ -108,8 +148,8 @@ def add_room_commands(parser: argparse.ArgumentParser, common: argparse.Argument
     _add_invite(add)
     _add_remove(add)
     nick = add("unregister-nick", room_commands.unregister_nick, "unregister the nick of a user")
-    nick.add_argument("user", type=_user, metavar="USER@HOST")
-    nick.add_argument("service", type=_required_text, metavar="SERVICE")
+    nick.add_argument("user", type=argument_values.user, metavar="USER@HOST")
+    nick.add_argument("service", type=argument_values.required_text, metavar="SERVICE")
     destroy = add("destroy", room_commands.destroy, "destroy a room")
     _add_room(destroy)
     _add_notification(destroy)
@@ -121,7 +161,7 @@ def _add_create(add: "_Add") -> None:
     _add_room(create)
     create.add_argument(
         "--option",
-        type=_option,
+        type=argument_values.option,
         action="append",
         default=[],
         metavar="NAME=VALUE",
@@ -137,11 +177,15 @@ def _add_invite(add: "_Add") -> None:
     _add_room(invite)
     _add_users(invite)
     invite.add_argument(
-        "--reason", type=_text, default="", metavar="TEXT", help="the reason that the users see"
+        "--reason",
+        type=argument_values.text,
+        default="",
+        metavar="TEXT",
+        help="the reason that the users see",
     )
     invite.add_argument(
         "--password",
-        type=_text,
+        type=argument_values.text,
         default="",
         help="the password of the room, which is sent with the invitation",
     )
@@ -159,7 +203,7 @@ def _add_remove(add: "_Add") -> None:
     _add_notification(remove)
     remove.add_argument(
         "--reason",
-        type=_text,
+        type=argument_values.text,
         default="",
         metavar="TEXT",
         help="the reason that the room sees, if room_admin moderates the room",
@@ -190,7 +234,7 @@ def _adder(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> 
 
 
 def _add_users(command: argparse.ArgumentParser) -> None:
-    command.add_argument("users", type=_user, nargs="*", metavar="USER@HOST")
+    command.add_argument("users", type=argument_values.user, nargs="*", metavar="USER@HOST")
     command.add_argument(
         "--from",
         dest="source",
@@ -202,14 +246,14 @@ def _add_users(command: argparse.ArgumentParser) -> None:
 def _add_notification(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--notify",
-        type=_text,
+        type=argument_values.text,
         default="",
         metavar="TEXT",
         help="send this message first, then wait for --grace",
     )
     command.add_argument(
         "--grace",
-        type=_grace,
+        type=argument_values.grace,
         default=10.0,
         metavar="TIME",
         help="the time after --notify, at most 1h (default: 10s)",
@@ -217,41 +261,4 @@ def _add_notification(command: argparse.ArgumentParser) -> None:
 
 
 def _add_room(command: argparse.ArgumentParser) -> None:
-    command.add_argument("room", type=_room, metavar="ROOM@SERVICE")
-
-
-_user = argument_type(Jid.parse)
-_room = argument_type(partial(Jid.parse, kind="ROOM@SERVICE"))
-
-
-@argument_type
-def _text(text: str) -> str:
-    """Text that a stanza can hold: XML has no other characters (XML 1.0 section 2.2)."""
-    if _NOT_XML.search(text):
-        raise ValueError("expected text without control characters, in UTF-8")
-    return text
-
-
-@argument_type
-def _required_text(text: str) -> str:
-    """An empty name would mean everything, or nothing."""
-    if not text.strip():
-        raise ValueError("expected text that is not empty")
-    return _text(text)
-
-
-@argument_type
-def _option(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise ValueError(f"expected NAME=VALUE, such as persistent=true, not {text!r}")
-    return _text(name), _text(value)
-
-
-@argument_type
-def _grace(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        seconds = parse_duration(text, needs_unit=False)
-        if seconds <= MAX_GRACE:
-            return seconds
-    raise ValueError(f"expected a duration of at most 1h, such as 10s or 2m, not {text!r}")
+    command.add_argument("room", type=argument_values.room, metavar="ROOM@SERVICE")

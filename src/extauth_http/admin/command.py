@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, action: Action) -> int:
         return _fail(output, error.message, UNUSABLE)
     try:
         return action(arguments, api, output)
-    except (UserListError, NoTerminalError, BanUnsupportedError) as error:
+    except (UserListError, NoTerminalError, BanUnsupportedError, ConfigError) as error:
         return _fail(output, str(error), UNUSABLE)
     except FAILURES as error:
         hint = error.hint if isinstance(error, ApiError) else None
