@@ -9,10 +9,15 @@ from extauth_http.signals.issuer_settings import IssuerSettings, ResolveSettings
 from extauth_http.signals.metrics import Metrics
 from extauth_http.signals.queue_entry import Summary
 from extauth_http.signals.rejection import Reason
-from extauth_http.signals.settings import SignalsSettings, WebhookSettings, load_signals
+from extauth_http.signals.settings import (
+    SignalsSettings,
+    SweepSettings,
+    WebhookSettings,
+    load_signals,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "signals.md").read_text()
-SECTIONS = {"log", "webhook", "issuer", "resolve", "tls", "client_credentials"}
+SECTIONS = {"log", "webhook", "sweep", "issuer", "resolve", "tls", "client_credentials"}
 
 
 def first_column(heading: str) -> str:
@@ -46,6 +51,7 @@ def test_each_key_is_listed() -> None:
 
     models: dict[str, type[BaseModel]] = {
         "### `[signals]`": SignalsSettings,
+        "### `[signals.sweep]`": SweepSettings,
         "### `[signals.webhook]`": WebhookSettings,
         "### `[[signals.issuer]]`": IssuerSettings,
     }

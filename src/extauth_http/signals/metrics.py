@@ -1,5 +1,7 @@
 """Numbers for Prometheus."""
 
+from enum import Enum
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from extauth_http.signals.events import Source
@@ -8,6 +10,15 @@ from extauth_http.signals.rejection import Reason
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400)
 """Seconds. A second is the aim; the rest is for an ejabberd that was down."""
+
+
+class SweepResult(Enum):
+    """The result of a sweep. ``REFUSED``: it ended nobody, because it would have ended too many,
+    or because the service gave no answers."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
 
 
 class Metrics:
@@ -29,6 +40,10 @@ class Metrics:
                 counter.labels(source.value)
             for reason in Reason:
                 self.rejected.labels(source.value, reason.value)
+        self.sweeps = self._counter("sweeps", "Sweeps.", ["result"])
+        for result in SweepResult:
+            self.sweeps.labels(result.value)
+        self.swept = self._counter("swept", "Users whose sessions a sweep has ended.", [])
         self.seconds = Histogram(
             "extauth_http_signals_seconds",
             "Time from the reception of an event to its verified end.",

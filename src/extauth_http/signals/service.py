@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from extauth_http.backends.registry import load
 from extauth_http.config.ejabberd import EjabberdSettings
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.program.log import Log
@@ -32,6 +33,7 @@ from extauth_http.signals.receiver import Receiver
 from extauth_http.signals.resolver import Resolver
 from extauth_http.signals.self_test_keys import TEST_AUDIENCE, TEST_ISSUER
 from extauth_http.signals.settings import SignalsSettings, load_signals
+from extauth_http.signals.sweep_thread import SweepThread
 from extauth_http.signals.tokens import TrustedIssuer
 from extauth_http.signals.worker import Worker
 
@@ -52,6 +54,8 @@ class SignalsError(Exception):
 def serve(config: Path | None) -> None:
     """Receives and completes events until SIGTERM or SIGINT. Raises SignalsError, ConfigError."""
     settings, ejabberd = load_signals(config)
+    if settings.sweep:
+        load(config)  # a configuration without a usable backend is reported at the start
     quiet_streams()
     log = Log()
     log.configure(settings.log)
@@ -59,7 +63,7 @@ def serve(config: Path | None) -> None:
         log.event("warning", "config_warning", detail=warning)
     listening = _bind(settings)
     try:
-        service = Service(settings, ejabberd, log)
+        service = Service(settings, ejabberd, log, config)
     except (QueueError, ValueError, KeysError) as error:
         listening.close()
         raise SignalsError(str(error)) from None
@@ -87,7 +91,13 @@ def serve(config: Path | None) -> None:
 class Service:
     """Everything that runs. Raises QueueError, KeysError, and ValueError for a TLS file."""
 
-    def __init__(self, settings: SignalsSettings, ejabberd: EjabberdSettings, log: Log) -> None:
+    def __init__(
+        self,
+        settings: SignalsSettings,
+        ejabberd: EjabberdSettings,
+        log: Log,
+        config: Path | None = None,
+    ) -> None:
         self._log = log
         self._settings = settings
         self._queue = Queue(settings.queue)
@@ -97,6 +107,9 @@ class Service:
         runner = AttemptRunner(settings, self._resolvers, log)
         make_api = partial(ApiClient, ejabberd)
         self._worker = Worker(self._queue, runner, make_api, settings, self._metrics, log)
+        self._sweep: SweepThread | None = None
+        if settings.sweep:
+            self._sweep = SweepThread(settings.sweep, config, make_api, self._metrics, log)
 
     def asgi(self) -> Starlette:
         """The application, which starts and stops everything else."""
@@ -116,6 +129,8 @@ class Service:
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             async with AsyncExitStack() as stack:
                 self._worker.start()
+                if self._sweep:
+                    self._sweep.start()
                 refreshing = asyncio.create_task(self._refresh_keys())
                 stack.push_async_callback(self._stop, committer, refreshing)
                 self._log.event("info", "signals_started")
@@ -129,6 +144,8 @@ class Service:
         refreshing.cancel()
         with suppress(asyncio.CancelledError):
             await refreshing
+        if self._sweep:
+            await asyncio.to_thread(self._sweep.stop)
         await asyncio.to_thread(self._worker.stop)
         committer.close()
         for resolver in self._resolvers.values():

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from extauth_http.admin.sweep import DEFAULT_AT_MOST, DEFAULT_PER_SECOND
 from extauth_http.config.ejabberd import EjabberdSettings, load_ejabberd
 from extauth_http.config.loader import ConfigError, read_toml, validate, with_environment
 from extauth_http.config.section import Section, WithSecrets
@@ -59,6 +60,20 @@ class WebhookSettings(WithSecrets):
         return token
 
 
+class SweepSettings(Section):
+    """A regular ``user sweep``, for services that cannot send anything.
+
+    - ``every``: seconds between the end of a sweep and the start of the next.
+    - ``at_most``, ``per_second``: as the options of ``user sweep``.
+    - ``hosts``: the virtual hosts whose users are asked about; all if empty.
+    """
+
+    every: Seconds = Field(ge=1, le=604_800)
+    at_most: int = Field(default=DEFAULT_AT_MOST, ge=0)
+    per_second: float = Field(default=DEFAULT_PER_SECOND, ge=0.1, le=10_000)
+    hosts: list[str] = Field(default_factory=list)
+
+
 class SignalsSettings(Section):
     """The whole ``signals`` table.
 
@@ -85,12 +100,14 @@ class SignalsSettings(Section):
     log: LogSettings = LogSettings()
     webhook: WebhookSettings | None = None
     issuer: list[IssuerSettings] = Field(default_factory=list)
+    sweep: SweepSettings | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if not self.issuer and not self.webhook:
+        if not self.issuer and not self.webhook and not self.sweep:
             raise ValueError(
-                "expected [signals.webhook] or [[signals.issuer]]: nobody sends events"
+                "expected [signals.webhook], [[signals.issuer]] or [signals.sweep]: nobody sends "
+                "events"
             )
         names = [each.issuer for each in self.issuer]
         if len(set(names)) != len(names):
