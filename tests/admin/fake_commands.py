@@ -1,11 +1,11 @@
 """The commands of the fake ejabberd: what ejabberd 23.01, 24.12 and 26.07 were observed to do."""
 
 import contextlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.integration.service import http
+from tests.admin.fake_stored_data import FakeStoredData
+from tests.admin.refused_call import RefusedCallError
 
 SERVICE = "conference.example.org"
 
@@ -21,17 +21,11 @@ class FakeRoom:
     options: dict[str, str] = field(default_factory=lambda: {"persistent": "false", "password": ""})
 
 
-class RefusedCallError(Exception):
-    """A call that is answered with another status than 200."""
-
-    def __init__(self, value: object, status: int = 400) -> None:
-        self.answer = http(status, json.dumps(value), "Content-Type: application/json")
-
-
-class FakeCommands:
+class FakeCommands(FakeStoredData):
     """The state of the server, and one method for each command."""
 
     def __init__(self, release: tuple[int, int], status: str | None) -> None:
+        super().__init__()
         self.release = release
         self.status = status
         self.users = {"alice@example.org", "bob@example.org", "carol@example.org"}

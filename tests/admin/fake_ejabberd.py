@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from tests.admin.fake_commands import FakeCommands, RefusedCallError
+from tests.admin.fake_commands import FakeCommands
+from tests.admin.refused_call import RefusedCallError
 from tests.integration.service import Request, Service, http
 
 STATUS = {
@@ -27,6 +28,8 @@ QUERIES = frozenset(
         *("status", "registered_vhosts", "check_account", "user_sessions_info"),
         *("oauth_list_tokens", "muc_online_rooms_by_regex", "muc_get_registered_nick"),
         *("get_ban_details", "list_banned", "connected_users"),
+        *("get_offline_count", "get_mam_count", "get_last", "get_roster", "get_vcard"),
+        *("private_get", "srg_list", "srg_get_members"),
         *("get_room_options", "get_room_affiliations", "get_room_occupants", "get_subscribers"),
     }
 )
@@ -41,6 +44,16 @@ ARGUMENTS: dict[str, set[str]] = {
     "send_message": {"type", "from", "to", "subject", "body"},
     "send_stanza": {"from", "to", "stanza"},
     "connected_users": set(),
+    "get_offline_count": USER,
+    "get_mam_count": USER,
+    "get_last": USER,
+    "get_roster": USER,
+    "get_vcard": {*USER, "name"},
+    "private_get": {*USER, "element", "ns"},
+    "srg_list": {"host"},
+    "srg_get_members": {"group", "host"},
+    "srg_user_del": {*USER, "group", "grouphost"},
+    "unregister": USER,
     "ban_account": {*USER, "reason"},
     "unban_account": USER,
     "get_ban_details": USER,

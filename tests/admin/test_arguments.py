@@ -97,7 +97,7 @@ def test_the_grace_time_accepts_units(operator: Operator, server: FakeEjabberd, 
 def test_the_help_lists_each_command(operator: Operator, command: str) -> None:
     result = operator(command, "--help")
     names = {
-        "user": ["sessions", "notify", "kick", "revoke", "ban", "unban", "bans", "sweep"],
+        "user": ["sessions", "notify", "kick", "revoke", "ban", "unban", "bans", "sweep", "purge"],
         "room": [
             *("create", "list", "show", "invite", "remove", "unregister-nick", "destroy", "repair"),
         ],

@@ -5,6 +5,7 @@ import pytest
 from extauth_http.admin.bans import BanFailedError
 from extauth_http.admin.outcomes import FAILURES, Outcome, State, run_each
 from extauth_http.admin.pending_bans import PendingBanError
+from extauth_http.admin.purge import UserNotRemovedError
 from extauth_http.admin.room_removal import BanNotLiftedError
 from extauth_http.admin.rooms import RoomMismatchError, RoomNotFoundError
 from extauth_http.admin.sessions import UserNotFoundError
@@ -17,6 +18,7 @@ ERRORS = {
     "no-room": RoomNotFoundError("where?"),
     "mismatch": RoomMismatchError("how?"),
     "not-banned": BanFailedError("why?"),
+    "not-removed": UserNotRemovedError("still there"),
     "not-saved": PendingBanError("nowhere"),
     "not-lifted": BanNotLiftedError("banned"),
 }
@@ -41,6 +43,7 @@ def test_a_failure_does_not_stop_the_other_targets() -> None:
         "no-room": "not done",
         "mismatch": "not done",
         "not-banned": "not done",
+        "not-removed": "not done",
         "not-saved": "not done",
         "not-lifted": "not known",
         "last": "done",

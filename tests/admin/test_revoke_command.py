@@ -1,12 +1,15 @@
 """``extauth-http user revoke``: first the credential is verified."""
 
+import json
+import socket
+
 import pytest
 
 from tests.admin.fake_ejabberd import (
     FakeEjabberd,
 )
 from tests.admin.operator import Operator, Play
-from tests.integration.service import NO, YES, Service, answering, http
+from tests.integration.service import NO, YES, Request, Service, answering, http
 
 ALICE, BOB, CAROL = "alice@example.org", "bob@example.org", "carol@example.org"
 
@@ -29,7 +32,8 @@ def test_a_user_is_revoked_only_if_the_credential_is_refused(
         fake = play(more=VERIFY.format(service.url))
         fake.sessions = {ALICE: ["phone"]}
         result = operator("user", "revoke", ALICE, "--yes", stdin=b"swordfish\r\n")
-        assert len(service.requests) == 1
+        passwords = [json.loads(each.body).get("password") for each in service.requests]
+        assert passwords.count("swordfish") == 1
     assert (result.code, message in result.out + result.err) == (code, True)
     assert "swordfish" not in result.out + result.err
     assert (ALICE not in fake.sessions) is is_revoked
@@ -55,3 +59,20 @@ def test_without_a_backend_a_revocation_needs_no_verify(
     assert (result.code, server.changes) == (2, [])
     result = operator("user", "revoke", ALICE, "--yes", "--no-verify")
     assert (result.code, server.changes) == (0, ["clear_cache", "kick_user"])
+
+
+@pytest.mark.parametrize(("isuser", "is_named"), [(NO, True), (YES, False), (http(500), False)])
+def test_a_revocation_of_a_removed_user_names_what_is_left(
+    operator: Operator, play: Play, isuser: bytes, is_named: bool
+) -> None:
+    def answer(request: Request, connection: socket.socket) -> None:
+        connection.sendall(NO if "password" in json.loads(request.body) else isuser)
+
+    with Service(answer) as service:
+        fake = play(more=VERIFY.format(service.url))
+        fake.stored = {ALICE: {"offline messages", "vCard"}}
+        words = ("user", "revoke", ALICE, "--yes", "--no-fast")
+        result = operator(*words, stdin=b"swordfish\n")
+    assert result.code == 0
+    left = "ejabberd still stores offline messages: 3, vCard: stored; `extauth-http user purge`"
+    assert (left in result.out) is is_named

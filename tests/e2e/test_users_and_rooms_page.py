@@ -16,7 +16,7 @@ from tests.e2e.installation import VERSION
 from tests.e2e.xmpp import login, open_session
 from tests.token_service import TokenService
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]  # it starts 14 commands
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(360)]  # it starts 25 commands
 
 PAGE = (Path(__file__).parents[2] / "docs" / "users-and-rooms.md").read_text()
 BOB = "bob@example.org"
@@ -68,6 +68,9 @@ async def _follow(server: Ejabberd, service: TokenService, operator: Operator) -
     service.add(CARL, "wonder:land")
     people = People(server, service.issue(BOB))
     for words in commands():
+        if words[:2] == ["user", "purge"]:
+            await _purge(service, operator, people, words)
+            continue
         await people.connect()
         given = ""
         if "--grace" in words:
@@ -100,6 +103,28 @@ async def _follow(server: Ejabberd, service: TokenService, operator: Operator) -
         assert people.carl.session.ended.is_set() is ("--from" in words)
     await people.bob.session.close()
     await people.carl.session.close()
+
+
+async def _purge(
+    service: TokenService, operator: Operator, people: "People", words: list[str]
+) -> None:
+    """The removed account, from the no of the service to nothing left."""
+    if "--yes" not in words:
+        service.remove(CARL)
+        assert not people.carl.session.ended.is_set()
+        await operator.run_ok("user", "sweep", "--yes")
+        await asyncio.wait_for(people.carl.session.ended.wait(), 20)
+        await asyncio.sleep(0.5)  # mod_last stores the time of the last activity after the end
+        is_known = (await operator.run("user", "sessions", CARL)).code == 0
+        assert is_known is (VERSION >= (23, 10))  # ejabberd overrules the no of the service
+        result = await operator.run(*words)
+        assert (result.code, "last activity: 2" in result.err) == (1, True), result
+        return
+    await operator.run_ok(*words)
+    result = await operator.run_ok(*words, "--json")
+    assert result.json["outcomes"][0]["found"] == {}
+    assert (await operator.run("user", "sessions", CARL)).code == 1  # ejabberd does not know carl
+    service.add(CARL, "wonder:land")
 
 
 class People:

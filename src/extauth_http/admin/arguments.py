@@ -7,6 +7,7 @@ from functools import partial
 from extauth_http.admin import (
     argument_values,
     ban_commands,
+    purge_command,
     revoke_command,
     room_access_commands,
     room_commands,
@@ -48,6 +49,7 @@ def add_user_commands(parser: argparse.ArgumentParser, common: argparse.Argument
     _add_revoke(add)
     _add_bans(add)
     _add_sweep(add)
+    _add_purge(add)
 
 
 def _add_revoke(add: "_Add") -> None:
@@ -98,6 +100,22 @@ def _add_bans(add: "_Add") -> None:
     )
     _add_users(add("unban", ban_commands.unban, "lift the ban of users"))
     add("bans", ban_commands.show_bans, "list the banned users (ejabberd 25.10 and newer)")
+
+
+def _add_purge(add: "_Add") -> None:
+    purge = add(
+        "purge",
+        purge_command.purge_users,
+        "show what ejabberd still stores about users who were removed at the service, and delete "
+        "it with --yes",
+    )
+    _add_users(purge)
+    purge.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="do not ask the service whether it has removed the users; ejabberd then sends it "
+        "removeuser for users who exist",
+    )
 
 
 def _add_sweep(add: "_Add") -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from extauth_http.admin.bans import BanFailedError
 from extauth_http.admin.pending_bans import PendingBanError
+from extauth_http.admin.purge import UserNotRemovedError
 from extauth_http.admin.room_removal import BanNotLiftedError
 from extauth_http.admin.rooms import RoomMismatchError, RoomNotFoundError
 from extauth_http.admin.sessions import UserNotFoundError
@@ -42,6 +43,7 @@ FAILURES = (
     RoomNotFoundError,
     RoomMismatchError,
     BanFailedError,
+    UserNotRemovedError,
     PendingBanError,
     BanNotLiftedError,
 )

@@ -2,7 +2,7 @@
 
 import argparse
 
-from extauth_http.admin import bans, revoke, service, sessions
+from extauth_http.admin import bans, revoke, service, sessions, stored_data
 from extauth_http.admin.bans import BanFailedError
 from extauth_http.admin.command import (
     INTERRUPTED,
@@ -14,10 +14,12 @@ from extauth_http.admin.command import (
 from extauth_http.admin.outcomes import Outcome, State, run_each
 from extauth_http.admin.output import Output
 from extauth_http.admin.revoke import CredentialAcceptedError, Step, StepStatus
+from extauth_http.admin.service import Existence
 from extauth_http.admin.user_commands import list_all, notify_and_wait, question
 from extauth_http.admin.user_list import UserListError
 from extauth_http.config.loader import ConfigError
 from extauth_http.ejabberd_api.client import ApiClient
+from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
 from extauth_http.terminal.prompt import CredentialInputError, read_credential
 
@@ -62,7 +64,9 @@ def revoke_user(arguments: argparse.Namespace, api: ApiClient, output: Output) -
             return Outcome(str(jid), State.DONE, "revoked as far as this ejabberd supports it")
         if arguments.no_fast:
             steps = [each for each in steps if each.name != revoke.FAST_TOKENS]
-        return outcome_of(jid, [*steps, revoke.check_result(api, jid)], "revoked")
+        steps.append(revoke.check_result(api, jid))
+        steps += _left_of_removed_user(arguments, api, jid)
+        return outcome_of(jid, steps, "revoked")
 
     outcomes, is_interrupted = run_each(targets, step, output.progress("revoking"))
     code = output.outcomes(outcomes)
@@ -74,6 +78,26 @@ def _verify(arguments: argparse.Namespace, jid: Jid) -> Step:
     password = read_credential("credential", f"Revoked credential of {jid}: ")
     with service.open_decider(arguments.config) as decider:
         return revoke.verify(decider, jid, password)
+
+
+def _left_of_removed_user(arguments: argparse.Namespace, api: ApiClient, jid: Jid) -> list[Step]:
+    """A step that names what ejabberd still stores, if the service has removed the user. It does
+    not change the result of the command. With ``--no-verify`` the service is not asked."""
+    if arguments.no_verify:
+        return []
+    with service.open_decider(arguments.config) as decider:
+        answer = service.existence(decider, jid, "user-revoke")
+    if answer.existence is not Existence.REMOVED:
+        return []
+    try:
+        data = stored_data.read(api, jid, stored_data.read_groups(api, [jid.host]))
+    except ApiError as error:
+        text = f"what ejabberd still stores could not be read: {error}"
+    else:
+        text = f"ejabberd still stores {data.describe()}"
+    return [
+        Step("removed user", StepStatus.SKIPPED, f"{text}; `extauth-http user purge` deletes it")
+    ]
 
 
 def _ban_or_end_sessions(api: ApiClient, jid: Jid, *, is_ban: bool) -> list[Step]:

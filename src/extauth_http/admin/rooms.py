@@ -4,7 +4,8 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,10 +93,25 @@ def list_rooms(api: ApiClient, service: str) -> list[tuple[str, int]]:
 def read_room(api: ApiClient, jid: Jid) -> Room:
     """The state of a room. Raises RoomNotFoundError and ApiError."""
     place = {"room": jid.user, "service": jid.host}
-    try:
+    with _room_must_exist(jid):
         affiliations = api.query_list("get_room_affiliations", _affiliation, **place)
         occupants = api.query_list("get_room_occupants", _occupant, **place)
         subscribers = api.query_list("get_subscribers", str, **place)
+    return Room(jid, occupants, affiliations, subscribers, _options(api, jid))
+
+
+def read_affiliations(api: ApiClient, jid: Jid) -> dict[str, str]:
+    """The affiliation of each bare JID with a room. Raises RoomNotFoundError and ApiError."""
+    place = {"room": jid.user, "service": jid.host}
+    with _room_must_exist(jid):
+        found = api.query_list("get_room_affiliations", _affiliation, **place)
+    return {each.jid: each.affiliation for each in found}
+
+
+@contextmanager
+def _room_must_exist(jid: Jid) -> Iterator[None]:
+    try:
+        yield
     except ApiError as error:
         if error.is_refused and _NO_ROOM.search(error.message):
             raise RoomNotFoundError(
@@ -103,7 +119,6 @@ def read_room(api: ApiClient, jid: Jid) -> Room:
                 "rooms that are online"
             ) from None
         raise
-    return Room(jid, occupants, affiliations, subscribers, _options(api, jid))
 
 
 def _options(api: ApiClient, jid: Jid) -> dict[str, str] | None:
