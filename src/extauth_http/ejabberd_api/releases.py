@@ -81,7 +81,8 @@ def _name_became_room(command: str) -> tuple[Form, ...]:
 
 FORMS: Mapping[str, tuple[Form, ...]] = {
     # Version 2 exists since 24.06. Before 25.08 it also sets a random password at the service, and
-    # unban_account fails, so these releases count as releases without a ban.
+    # unban_account fails, so these releases count as releases without a ban. Verified with 24.12
+    # and 26.07; the releases between them are from ejabberd's changelog.
     "ban_account": (Form(Release(25, 8), "ban_account/v2"),),
     "unban_account": (Form(Release(25, 8), "unban_account/v2"),),
     "get_ban_details": (Form(Release(25, 8), "get_ban_details/v2"),),
