@@ -33,6 +33,15 @@ QUERIES = frozenset(
         *("get_room_options", "get_room_affiliations", "get_room_occupants", "get_subscribers"),
     }
 )
+ADDED = {
+    "get_mam_count": (24, 10),
+    # Older releases have the first two, but their bans change the password at the service.
+    **dict.fromkeys(("ban_account", "unban_account", "get_ban_details"), (25, 8)),
+    "list_banned": (25, 10),
+    "muc_get_registered_nick": (25, 10),
+}
+"""The first release with each command that is not in all of them."""
+
 USER, ROOM = {"user", "host"}, {"room", "service"}
 ARGUMENTS: dict[str, set[str]] = {
     "status": set(),
@@ -180,7 +189,7 @@ class FakeEjabberd(FakeCommands):
             return {room, "service", "affiliation", *user}
         if command == "unsubscribe_room":
             return {"user", "host", "room", "service"} if is_new else {"user", "room"}
-        if command == "muc_get_registered_nick" and self.release < (25, 10):
+        if self.release < ADDED.get(command, (0, 0)):
             return None
         names = ARGUMENTS.get(command)
         return None if names is None else {room if each == "room" else each for each in names}

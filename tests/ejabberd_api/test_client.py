@@ -20,7 +20,7 @@ from extauth_http.config.service_auth import Bearer
 from extauth_http.ejabberd_api import client as client_module
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
-from extauth_http.ejabberd_api.releases import FORMS
+from extauth_http.ejabberd_api.releases import FORMS, first_release
 from extauth_http.terminal.masking import MASK
 from tests.admin.fake_commands import SERVICE, FakeRoom
 from tests.admin.fake_ejabberd import (
@@ -49,15 +49,26 @@ from tests.integration.service import http
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 
+USER = {"user": "alice", "host": "example.org"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "change_room_option": {"option": "title", "value": "Tea"},
     "create_room_with_opts": {"room": "new", "host": "example.org", "options": []},
     "set_room_affiliation": {"user": "alice", "host": "example.org", "affiliation": "member"},
     "unsubscribe_room": {"user": "alice", "host": "example.org"},
     "send_direct_invitation": {"password": "", "reason": "", "users": ["alice@example.org"]},
+    "ban_account": {**USER, "reason": "spam"},
+    "unban_account": USER,
+    "get_ban_details": USER,
+    "get_mam_count": USER,
+    "list_banned": {"host": "example.org"},
     "kick_user": {"user": "alice", "host": "example.org"},
     "muc_unregister_nick": {"user": "alice", "host": "example.org", "service": SERVICE},
     "muc_get_registered_nick": {"user": "alice", "host": "example.org", "service": SERVICE},
+}
+
+WITHOUT_ROOM = {
+    *("ban_account", "unban_account", "get_ban_details", "get_mam_count", "list_banned"),
+    *("kick_user", "muc_unregister_nick", "muc_get_registered_nick"),
 }
 
 
@@ -68,15 +79,15 @@ def test_each_release_executes_each_command_once_with_known_or_unknown_release(
     release: str, command: str, status: str | None
 ) -> None:
     arguments = ARGUMENTS.get(command, {})
-    if command not in ("kick_user", "muc_unregister_nick", "muc_get_registered_nick"):
+    if command not in WITHOUT_ROOM:
         arguments = {"room": "tea", "service": SERVICE, **arguments}
     with FakeEjabberd(release, status=status) as fake:
         fake.rooms[str(ROOM)] = FakeRoom(subscribers=["alice@example.org"])
         api = ApiClient(settings(fake.url))
         if not api.has_command(command) or (command, release) == ("get_room_options", "24.12"):
             return
-        if command == "muc_get_registered_nick" and fake.release < (25, 10):
-            with pytest.raises(ApiError, match="Endpoint not found"):
+        if fake.release < first_release(command):
+            with pytest.raises(ApiError, match=r"Endpoint not found|Missing command name"):
                 api.query(command, **arguments)
             return
         api.query(command, **arguments)

@@ -29,6 +29,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_room_occupants": ROOM,
     "get_room_options": ROOM,
     "get_subscribers": ROOM,
+    "ban_account": {**USER, "reason": "spam"},
+    "unban_account": USER,
+    "get_ban_details": USER,
+    "get_mam_count": USER,
+    "list_banned": {"host": "example.org"},
     "kick_user": USER,
     "muc_get_registered_nick": {**USER, "service": "conference.example.org"},
     "muc_unregister_nick": {**USER, "service": "conference.example.org"},
@@ -66,6 +71,12 @@ SPECIAL: list[tuple[str, tuple[int, int], str, dict[str, Any]]] = [
     ("kick_user", (24, 2), "kick_user", {**USER}),
     ("kick_user", (24, 6), "kick_user/v2", {**USER}),
     ("kick_user", LATE, "kick_user/v2", {**USER}),
+    ("ban_account", (25, 8), "ban_account/v2", {**USER, "reason": "spam"}),
+    ("ban_account", LATE, "ban_account/v2", {**USER, "reason": "spam"}),
+    ("unban_account", LATE, "unban_account/v2", {**USER}),
+    ("get_ban_details", LATE, "get_ban_details/v2", {**USER}),
+    ("get_mam_count", (24, 10), "get_mam_count", {**USER}),
+    ("list_banned", (25, 10), "list_banned", {"host": "example.org"}),
     ("muc_unregister_nick", EARLY, "muc_unregister_nick", AT_SERVICE),
     ("muc_unregister_nick", (24, 10), "muc_unregister_nick", AT_SERVICE),
     ("muc_unregister_nick", (24, 12), "muc_unregister_nick/v0", AT_SERVICE),
@@ -113,8 +124,18 @@ def test_a_command_that_never_changed_has_one_form(release: Release | None) -> N
     assert (form.path, form.encode({"body": "x"})) == ("send_message", {"body": "x"})
 
 
-def test_a_release_without_a_command_has_no_form_of_it() -> None:
-    assert forms_for("muc_get_registered_nick", Release(25, 9)) == []
+@pytest.mark.parametrize(
+    ("command", "last_without"),
+    [
+        ("muc_get_registered_nick", Release(25, 9)),
+        ("ban_account", Release(25, 7)),
+        ("unban_account", Release(25, 7)),
+        ("list_banned", Release(25, 9)),
+        ("get_mam_count", Release(24, 9)),
+    ],
+)
+def test_a_release_without_a_command_has_no_form_of_it(command: str, last_without: Release) -> None:
+    assert forms_for(command, last_without) == []
 
 
 @pytest.mark.parametrize("command", FORMS)
