@@ -9,6 +9,7 @@ from tests.e2e.admin import Operator
 from tests.e2e.conftest import program_line
 from tests.e2e.ejabberd import Ejabberd
 from tests.e2e.xmpp import login, sessions
+from tests.signals.running_service import SignalsService, wait_for
 from tests.token_service import TokenService
 
 pytestmark = pytest.mark.e2e
@@ -47,3 +48,20 @@ def test_a_removed_user_loses_the_session_and_nobody_else_does(
 
     with Ejabberd(program_line(tmp_path, service.url)) as server:
         asyncio.run(life(server))
+
+
+def test_the_signals_service_sweeps_on_a_schedule(service: TokenService, tmp_path: Path) -> None:
+    service.add(BOB, "another")
+
+    async def life(server: Ejabberd) -> None:
+        async with sessions(server, [(ALICE, "wonder:land"), (BOB, "another")]) as (alice, bob):
+            service.remove(BOB)
+            await asyncio.wait_for(bob.ended.wait(), 20)
+            assert not alice.ended.is_set()
+
+    backend = f'[signals.sweep]\nevery = "1s"\n[backend]\nkind = "rest"\nurl = "{service.url}"'
+    with Ejabberd(program_line(tmp_path, service.url)) as server:
+        api = f"http://127.0.0.1:{server.api_port}/api"
+        with SignalsService(tmp_path, api, backend) as signals:
+            asyncio.run(life(server))
+            wait_for(lambda: signals.metric("swept_total") == 1)
