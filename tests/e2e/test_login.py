@@ -11,6 +11,7 @@ import yaml
 from examples.token_service import Store
 from slixmpp.exceptions import IqError
 
+from extauth_http.ejabberd_api.polling import wait_until
 from tests.e2e.ejabberd import ApiError, Ejabberd
 from tests.e2e.raw_stream import RawStream
 from tests.e2e.xmpp import logs_in, session
@@ -91,7 +92,10 @@ def test_no_credential_is_in_the_log(service: TokenService, program: str, tmp_pa
         assert logs_in(ejabberd, ALICE, token)
         assert not logs_in(ejabberd, ALICE, "hunter2hunter2")
         ejabberd.api("change_password", user="alice", host="example.org", newpass="swordfish")
-    log = (tmp_path / "log").read_text()
+        # The program replies first, and then logs. It ends at once with ejabberd.
+        file = tmp_path / "log"
+        assert wait_until(lambda: '"setpass"' in file.read_text(), interval=0.05, timeout=20)
+    log = file.read_text()
     answers = [line for line in map(json.loads, log.splitlines()) if line["event"] == "answer"]
     assert {(line["operation"], line["verdict"]) for line in answers} >= {
         ("auth", "allow"),
