@@ -162,6 +162,14 @@ def test_isuser_can_be_decided_by_another_backend() -> None:
             command = Command(Operation.ISUSER, user, "example.org")
             decision = decide(command, kind="userinfo", url="http://127.0.0.1:1/", isuser=table)
             assert (decision.answer.verdict.value, decision.status) == (expected, 200)
+            assert decision.backend == "rest", "the log names the kind that was asked"
+    auth = decide(
+        Command(Operation.AUTH, "alice", "example.org", "tok"),
+        kind="userinfo",
+        url="http://127.0.0.1:1/",
+        isuser=table,
+    )
+    assert auth.backend == "userinfo"
 
 
 DOCUMENT = {"issuer": "{issuer}", "introspection_endpoint": "{issuer}/introspect"}

@@ -15,7 +15,7 @@ from extauth_http.config.endpoint import Endpoint, Url
 from extauth_http.config.section import WithSecrets
 from extauth_http.http.client import HttpClient
 from extauth_http.http.response import Response
-from extauth_http.protocol.verdict import UndecidedError
+from extauth_http.protocol.verdict import Mismatch, UndecidedError
 
 DISCOVERY_SECONDS = 300.0
 """How long a discovery document is kept if its Cache-Control header does not say it."""
@@ -129,7 +129,9 @@ class OAuthProvider:
         document = response.json_object()
         if document.get("issuer") != issuer:
             # Section 4.3: otherwise one provider could name the endpoints of another.
-            raise UndecidedError("discovery", "the discovery document is of another issuer")
+            mismatch = Mismatch("issuer", issuer, document.get("issuer"))
+            detail = "the discovery document is of another issuer"
+            raise UndecidedError("discovery", detail, mismatch)
         lifetime = _lifetime(response.headers.get("cache-control", ""))
         # One assignment, because several threads use a provider.
         self._document = document, time.monotonic() + lifetime, ref(http)

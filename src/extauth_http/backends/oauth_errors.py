@@ -7,7 +7,8 @@ specification, or if it contains nothing of the request.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
+
+from extauth_http.terminal.masking import quotes_nothing
 
 CREDENTIAL_ERRORS = frozenset({"invalid_grant", "invalid_credentials"})
 """The user name or the password is wrong. ``invalid_grant`` is the word of RFC 6749 section 5.2;
@@ -31,8 +32,10 @@ REQUEST_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invali
 CHALLENGE_ERRORS = frozenset({"invalid_request", "invalid_token", "insufficient_scope"})
 """The errors of RFC 6750 section 3.1."""
 
-MAX_DESCRIPTION = 200  # characters
-_SHARED = 4  # characters in a row that a text may not share with a secret
+STANDARD_ERRORS = (
+    CREDENTIAL_ERRORS | ACCOUNT_ERRORS | CLIENT_ERRORS | REQUEST_ERRORS | CHALLENGE_ERRORS
+)
+"""All words above. Each can be shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +61,3 @@ def description(text: object, secrets: Iterable[str]) -> str:
     if not isinstance(text, str) or not text or not quotes_nothing(text, secrets):
         return ""
     return f": {text}"
-
-
-def quotes_nothing(text: str, secrets: Iterable[str]) -> bool:
-    """Whether a text can be shown: short, printable, and without a part of a secret.
-
-    A part is four characters in a row, or the whole of a shorter secret, in any case, as it is or
-    percent-encoded.
-    """
-    if len(text) > MAX_DESCRIPTION or not text.isprintable():
-        return False
-    lower = text.lower()
-    for secret in filter(None, secrets):
-        for form in {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}:
-            size = min(_SHARED, len(form))
-            parts = {form[at : at + size].lower() for at in range(len(form) - size + 1)}
-            if any(part in lower for part in parts):
-                return False
-    return True

@@ -8,7 +8,7 @@ from extauth_http.backends.placeholders import Template, Values
 from extauth_http.backends.response_rules import MISSING, FieldPath, ResponseView, find
 from extauth_http.config.section import Section
 from extauth_http.protocol.preparation import nodeprep
-from extauth_http.protocol.verdict import Answer, Verdict
+from extauth_http.protocol.verdict import Answer, Mismatch, Verdict
 
 OWNER_PLACEHOLDERS = ("user", "host", "jid")
 
@@ -61,7 +61,8 @@ def owner_denial(found: object, expected: str, name: str) -> Answer | None:
     if not found:
         return _deny("claim_empty", f"{name!r} is empty")
     if nodeprep(found) != nodeprep(expected):
-        return _deny("another_user", f"{name!r} names another user")
+        mismatch = Mismatch("owner", expected, found)
+        return Answer(Verdict.DENY, "another_user", f"{name!r} names another user", mismatch)
     return None
 
 

@@ -150,7 +150,7 @@ class TokenBackend(Backend):
         try:
             return self._isuser_backend.isuser(command, nested)
         finally:
-            http.status = nested.status
+            http.kind, http.status = nested.kind, nested.status
 
     def check_claims(self, claims: Claims, command: Command) -> Answer:
         """ALLOW if the claims name the user of the command as the owner and all rules hold.

@@ -4,12 +4,13 @@ The claims come from an introspection response (RFC 7662), a UserInfo response (
 1.0 section 5.3), or a similar JSON object of a service.
 """
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from extauth_http.backends.response_rules import MISSING, find, strictly_equal
-from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
+from extauth_http.protocol.verdict import Answer, Mismatch, UndecidedError, Verdict
 
 Claims = Mapping[str, Any]
 Required = Mapping[str, Any]
@@ -81,7 +82,8 @@ def check_required(claims: Claims, required: Required) -> Answer | None:
         allowed = expected if isinstance(expected, list) else [expected]
         if allowed and not any(strictly_equal(value, each) for value in values for each in allowed):
             state = "is missing" if found is MISSING else "is another value"
-            return _deny("claim_required", f"{name!r} {state}, and the configuration requires it")
+            detail = f"{name!r} {state}, and the configuration requires it"
+            return _deny("claim_required", detail, _mismatch(name, allowed, found))
     return None
 
 
@@ -111,13 +113,15 @@ def check_audience(claims: Claims, expected: str | None) -> Answer | None:
         return None
     if isinstance(found, list) and expected in found:
         return None
-    return _deny("wrong_audience", "the token is for another service, or names no service")
+    detail = "the token is for another service, or names no service"
+    return _deny("wrong_audience", detail, Mismatch("audience", expected, found))
 
 
 def check_issuer(claims: Claims, expected: str | None) -> Answer | None:
     if expected is None or claims.get("iss") == expected:
         return None
-    return _deny("wrong_issuer", "the token is of another issuer, or names no issuer")
+    detail = "the token is of another issuer, or names no issuer"
+    return _deny("wrong_issuer", detail, Mismatch("issuer", expected, claims.get("iss")))
 
 
 def check_scope(claims: Claims, expected: str | None) -> Answer | None:
@@ -126,8 +130,14 @@ def check_scope(claims: Claims, expected: str | None) -> Answer | None:
     present = set(found.split(" ")) if isinstance(found, str) else set()
     if expected is None or set(expected.split()) <= present:
         return None
-    return _deny("scope_missing", "the token lacks a scope that the configuration requires")
+    detail = "the token lacks a scope that the configuration requires"
+    return _deny("scope_missing", detail, Mismatch("scope", expected, found))
 
 
-def _deny(reason: str, detail: str) -> Answer:
-    return Answer(Verdict.DENY, reason, detail)
+def _mismatch(name: str, allowed: list[Any], found: Any) -> Mismatch:
+    expected = " or ".join(json.dumps(each, ensure_ascii=False) for each in allowed)
+    return Mismatch(name, expected, None if found is MISSING else found)
+
+
+def _deny(reason: str, detail: str, mismatch: Mismatch | None = None) -> Answer:
+    return Answer(Verdict.DENY, reason, detail, mismatch)

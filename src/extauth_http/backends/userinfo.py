@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 
 from extauth_http.backends.oauth import OAuthProvider, OAuthSettings
-from extauth_http.backends.oauth_errors import parse_challenge, quotes_nothing
+from extauth_http.backends.oauth_errors import parse_challenge
 from extauth_http.backends.token import (
     BEARER_TOKEN,
     NOT_A_TOKEN,
@@ -16,6 +16,7 @@ from extauth_http.backends.token import (
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command
 from extauth_http.protocol.verdict import Answer, Verdict
+from extauth_http.terminal.masking import quotes_nothing
 
 
 class UserinfoSettings(OAuthSettings):

@@ -57,6 +57,9 @@ class HttpClient:
         self.due = due
         self.request_id = request_id
         self.status: int | None = None
+        self.kind = factory.kind
+        """The kind of backend that was used, for the log. It is another one if this backend leaves
+        the command to the backend of a table inside its own; see ``nested``."""
 
     def get(self, url: str | Endpoint, **options: Unpack[RequestOptions]) -> Response:
         """``request`` with the method GET."""
@@ -125,7 +128,11 @@ class HttpClient:
 
     def nested(self, key: str) -> "HttpClient":
         """The HTTP of the same command for another service: the one of the backend table that is
-        the value of ``key`` in the settings of this backend."""
+        the value of ``key`` in the settings of this backend.
+
+        A backend that leaves the command to that service copies ``kind`` and ``status`` for the
+        log.
+        """
         return HttpClient(self._factory.nested[key], self._command, self.due, self.request_id)
 
     def _send(self, request: Request, due: float) -> Response:
@@ -168,6 +175,7 @@ class HttpClientFactory:
 
         Raises ValueError if a certificate or key file cannot be used.
         """
+        self.kind = settings.kind
         self.sender: RequestSender = pool(settings)
         service_auth = settings.service_auth.headers() if settings.service_auth else ()
         self.headers_with_auth: RawHeaders = (*HEADERS, *service_auth)

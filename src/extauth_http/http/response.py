@@ -8,8 +8,17 @@ from typing import Any
 from extauth_http.http.response_parser import RawHeaders
 from extauth_http.protocol.verdict import UndecidedError
 
-MAX_CONTENT_TYPE = 100
-"""Characters of a content type that are written to the log."""
+CONTENT_TYPES = frozenset(
+    {
+        "application/json",
+        "application/problem+json",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "text/html",
+        "text/plain",
+    }
+)
+"""The content types that are shown to people. Another one may hold anything, even a password."""
 
 
 class Headers(Mapping[str, str]):
@@ -71,6 +80,15 @@ class Response:
         """The body as UTF-8. Bytes that are not UTF-8 become U+FFFD."""
         return self.content.decode(errors="replace")
 
+    @property
+    def content_type(self) -> str:
+        """The content type for people, without parameters: one of CONTENT_TYPES, "another content
+        type" or "no content type"."""
+        name = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if name in CONTENT_TYPES:
+            return name
+        return "another content type" if name else "no content type"
+
     def json(self) -> Any:
         """The body as JSON.
 
@@ -80,12 +98,8 @@ class Response:
         try:
             return _JSON.decode(self.content.decode())
         except (ValueError, RecursionError):
-            kind = self.headers.get("content-type") or "no content type"
-            if len(kind) > MAX_CONTENT_TYPE or not kind.isprintable():
-                kind = "unreadable content type"
-            raise UndecidedError(
-                "not_an_answer", f"status {self.status_code}, body is not JSON ({kind})"
-            ) from None
+            detail = f"status {self.status_code}, body is not JSON ({self.content_type})"
+            raise UndecidedError("not_an_answer", detail) from None
 
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises UndecidedError (``not_an_answer``) if it is not one."""

@@ -59,7 +59,7 @@ class Decider:
                 detail = "the name begins or ends with an escaped space"
                 return Decision(Answer(Verdict.DENY, "unsafe_name", detail), backend.kind)
         answer = _call(backend.instance, command, http)
-        return Decision(answer, backend.kind, http.status)
+        return Decision(answer, http.kind, http.status)
 
     @property
     def hosts(self) -> Collection[str]:
@@ -149,7 +149,7 @@ def _call(backend: Backend, command: Command, http: HttpClient) -> Answer:
     try:
         result = _METHODS[command.operation](backend)(command, http)
     except UndecidedError as undecided:
-        result = Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail)
+        result = Answer(Verdict.UNDECIDED, undecided.reason, undecided.detail, undecided.mismatch)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may raise anything
         failure = undecided_of(error)
         if failure is None:

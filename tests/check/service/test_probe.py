@@ -1,5 +1,6 @@
 """Each behaviour of a service has its findings."""
 
+import json
 import socket
 import time
 import tomllib
@@ -7,7 +8,12 @@ import tomllib
 import pytest
 
 from extauth_http.check.finding import Level
+from extauth_http.check.login import Login
 from extauth_http.check.service import probe
+from extauth_http.check.service.description import describe_answer
+from extauth_http.program.outcome import Decision
+from extauth_http.protocol.verdict import Answer, Verdict
+from extauth_http.terminal.masking import MASK
 from tests.check.findings import bad, ids, one
 from tests.check.service.services import ALICE, found_of, only_alice
 from tests.credentials import PASSWORD, shown
@@ -83,10 +89,24 @@ def test_a_user_who_can_log_in_and_does_not_exist_is_a_warning() -> None:
     assert one(found, "backend-user-unknown").level is Level.WARNING
 
 
-def test_a_refusal_that_a_wrong_url_also_causes_has_a_hint() -> None:
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [(http(403), "a wrong url or secret"), (NO, "a wrong secret"), (http(401), "wrong url")],
+)
+def test_a_service_that_refuses_everyone_looks_like_one_that_refuses_an_unknown_user(
+    answer: bytes, cause: str
+) -> None:
+    with Service(answering(answer)) as service:
+        refused = one(found_of(service.url), "backend-refuses")
+        with_login = one(found_of(service.url, ALICE), "backend-refuses")
+    assert cause in refused.found
+    assert refused.found.endswith("use --user to tell")
+    assert "--user" not in with_login.found
+
+
+def test_the_refusal_of_a_login_that_a_wrong_url_also_causes_has_a_hint() -> None:
     with Service(answering(http(403))) as service:
         found = found_of(service.url, ALICE)
-    assert "wrong url" in one(found, "backend-refuses").found
     assert any("wrong url" in line for line in one(found, "backend-user-refused").details)
 
 
@@ -159,3 +179,109 @@ def test_the_service_of_a_nested_backend_is_probed_and_traced() -> None:
     sent = '{"user": "alice", "host": "example.org"}'
     assert f"request: POST {users.url}/isuser {sent}" in refused.details
     assert "response: 404 application/json: {}" in refused.details
+
+
+JSON = "Content-Type: application/json"
+MISMATCHES: dict[str, tuple[dict[str, object], dict[str, object], tuple[str, ...]]] = {
+    "another user": (
+        {"kind": "introspection", "username_match": "{user}@{host}"},
+        {"active": True, "username": "alice"},
+        ("owner expected: alice@example.org", "owner found:    alice"),
+    ),
+    "another issuer": (
+        {"kind": "introspection", "issuer": "https://login.example.org/a"},
+        {"active": True, "username": "alice", "iss": "https://login.example.org/b"},
+        (
+            "issuer expected: https://login.example.org/a",
+            "issuer found:    https://login.example.org/b",
+        ),
+    ),
+    "no issuer": (
+        {"kind": "introspection", "issuer": "https://login.example.org/a"},
+        {"active": True, "username": "alice"},
+        ("issuer expected: https://login.example.org/a", "issuer found:    none"),
+    ),
+    "another audience": (
+        {"kind": "introspection", "audience": "xmpp"},
+        {"active": True, "username": "alice", "aud": ["web", "app"]},
+        ("audience expected: xmpp", 'audience found:    ["web", "app"]'),
+    ),
+    "a claim with another value": (
+        {"kind": "introspection", "require": {"azp": ["xmpp", "chat"]}},
+        {"active": True, "username": "alice", "azp": 7},
+        ('azp expected: "xmpp" or "chat"', "azp found:    7"),
+    ),
+    "a missing scope": (
+        {"kind": "introspection", "scope": "xmpp"},
+        {"active": True, "username": "alice", "scope": "web"},
+        ("scope expected: xmpp", "scope found:    web"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISMATCHES)
+def test_what_the_service_names_is_shown_beside_what_is_expected(name: str) -> None:
+    backend, claims, lines = MISMATCHES[name]
+    token = Login("alice", "example.org", "hunter2hunter2")
+    with Service(answering(http(200, json.dumps(claims), JSON))) as service:
+        settings = settings_of(backend={"url": service.url, **backend})
+        found = list(probe.findings(settings, [], token))
+    finding = next(
+        each for each in found if each.id == "backend-user-refused" and "auth" in each.found
+    )
+    assert [line for line in finding.details if "expected:" in line or "found:" in line] == [*lines]
+    assert ("username_match" in str(finding.details)) is (name == "another user")
+
+
+def test_both_issuers_of_a_discovery_document_of_another_issuer_are_shown() -> None:
+    document = json.dumps({"issuer": "https://login.example.org/b"})
+    with Service(answering(http(200, document, JSON))) as service:
+        issuer = f"{service.url}/a"
+        settings = settings_of(backend={"kind": "userinfo", "issuer": issuer})
+        found = list(probe.findings(settings, [], Login("alice", "example.org", "hunter2")))
+    finding = one(found, "backend-undecided")
+    assert "the discovery document is of another issuer" in finding.found
+    assert f"issuer expected: {issuer}" in finding.details
+    assert "issuer found:    https://login.example.org/b" in finding.details
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "text"),
+    [
+        ("introspection", http(200, "<html>", "Content-Type: text/html"), "not JSON (text/html)"),
+        ("rest", http(200, '{"a": 1}', JSON), "no rule of allow or deny holds for the response"),
+        ("password_grant", http(400, '{"error": "invalid_scope"}', JSON), "invalid_scope"),
+    ],
+)
+def test_the_detail_of_the_log_is_shown(kind: str, answer: bytes, text: str) -> None:
+    with Service(answering(answer)) as service:
+        settings = settings_of(backend={"kind": kind, "url": service.url})
+        found = list(probe.findings(settings, [], Login("alice", "example.org", "hunter2")))
+    assert text in next(each.found for each in found if each.id == "backend-undecided")
+
+
+@pytest.mark.parametrize("password", ["tok", "owner", "token", "expected", "user", "alice"])
+def test_sentences_of_the_program_are_not_searched_for_the_password(password: str) -> None:
+    """Otherwise a mask in a known sentence says what the password is."""
+    with Service(answering(http(401, "", "WWW-Authenticate: Bearer"))) as service:
+        settings = settings_of(backend={"kind": "userinfo", "url": service.url})
+        found = list(probe.findings(settings, [], Login("alice", "example.org", password)))
+    refused = one(found, "backend-user-refused")
+    assert "the service refused the token" in refused.found
+    assert MASK not in refused.found
+
+
+def test_a_text_of_a_plugin_is_searched_for_the_password() -> None:
+    answer = Answer(Verdict.DENY, "own_reason", f"wrong: {PASSWORD}")
+    assert describe_answer(Decision(answer, "own"), [PASSWORD]) == f"own_reason: wrong: {MASK}"
+
+
+def test_an_undecided_login_says_nothing_about_other_logins() -> None:
+    def behave(request: Request, connection: socket.socket) -> None:
+        is_alice = request.json()["user"] == "alice"
+        connection.sendall(YES if is_alice else http(503))
+
+    with Service(behave) as service:
+        found = found_of(service.url, ALICE)
+    assert one(found, "backend-undecided").found.endswith("ejabberd refuses this login")
+    assert [each.level for each in found if each.id == "backend-user"] == [Level.GOOD] * 2

@@ -9,7 +9,13 @@ from extauth_http.check.backend_example import NO_EXAMPLES, BackendExample, host
 from extauth_http.check.finding import Finding, Level, broken, good, warning
 from extauth_http.check.login import Login
 from extauth_http.check.service import reachability
-from extauth_http.check.service.trace import TracedRequest, TracingPool, describe_answer
+from extauth_http.check.service.description import (
+    WRONG_URL_REASONS,
+    describe_answer,
+    hints,
+    secrets_of,
+)
+from extauth_http.check.service.trace import Trace, TracingPool
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Origin
 from extauth_http.config.settings import Settings
@@ -21,9 +27,6 @@ from extauth_http.protocol.verdict import Verdict
 ROUNDS = 5
 DEFAULT_HOST = "example.org"
 """The virtual host to ask about if none is known."""
-
-WRONG_URL_REASONS = {"http_401", "http_403", "http_404", "http_405"}
-"""Reasons that a wrong url or a missing ``service_auth`` also causes."""
 
 
 def findings(
@@ -49,7 +52,8 @@ def findings(
     try:
         configured = [*sorted(settings.hosts), *([login.host] if login else [])]
         for host in hosts or list(dict.fromkeys(configured)) or [DEFAULT_HOST]:
-            yield from _unknown_user(probe, host, examples.get(host, BackendExample()))
+            example = examples.get(host, BackendExample())
+            yield from _unknown_user(probe, host, example, is_login_next=login is not None)
         if login:
             yield from _login(probe, login)
     finally:
@@ -90,18 +94,14 @@ class _Probe:
     """Decides as the program does, and records the requests of the last command."""
 
     def __init__(self, settings: Settings) -> None:
-        self._requests: list[TracedRequest] = []
-        self._public: set[str] = set()
-        self.decider = Decider(
-            settings, lambda backend: TracingPool(backend, self._public, self._requests)
-        )
+        self._trace = Trace()
+        self._secrets = set(secrets_of(settings))
+        self.decider = Decider(settings, lambda backend: TracingPool(backend, self._trace))
 
     def decide(self, command: Command) -> tuple[Decision, float]:
         """The decision and the seconds that it took."""
-        self._requests.clear()
-        self._public.clear()
-        jid = f"{command.user}@{command.host}"
-        self._public.update({command.user, command.host, jid} - {command.password})
+        public = (command.user, command.host, f"{command.user}@{command.host}")
+        self._trace.restart(public, self.secrets(command))
         started = time.monotonic()
         due = started + self.decider.deadline
         decision = self.decider.decide(command, due, f"check-{secrets.token_hex(4)}")
@@ -110,14 +110,23 @@ class _Probe:
     @property
     def trace(self) -> tuple[str, ...]:
         """The requests and responses of the last command; empty if there was no request."""
-        return tuple(
-            line
-            for each in self._requests
-            for line in (f"request: {each.request}", f"response: {each.response}")
-        )
+        return self._trace.lines
+
+    def secrets(self, command: Command) -> set[str]:
+        """What must not be shown of a command and of the configuration."""
+        return {command.password, *self._secrets} - {""}
+
+    def describe(self, command: Command, decision: Decision) -> str:
+        return describe_answer(decision, self.secrets(command))
+
+    def details(self, command: Command, decision: Decision) -> tuple[str, ...]:
+        """The requests and responses, and what else is known about an answer."""
+        return (*self.trace, *hints(decision.answer, self.secrets(command)))
 
 
-def _unknown_user(probe: _Probe, host: str, example: BackendExample) -> Iterator[Finding]:
+def _unknown_user(
+    probe: _Probe, host: str, example: BackendExample, *, is_login_next: bool
+) -> Iterator[Finding]:
     user = f"extauth-check-{secrets.token_hex(4)}"
     times = []
     for _ in range(ROUNDS):
@@ -134,7 +143,7 @@ def _unknown_user(probe: _Probe, host: str, example: BackendExample) -> Iterator
             host=host,
         )
         return
-    yield _refusal(probe, attempt, decision)
+    yield _refusal(probe, attempt, decision, is_login_next=is_login_next)
     if decision.answer.verdict is Verdict.UNDECIDED:
         return
     if not probe.trace and decision.answer.verdict is Verdict.DENY:
@@ -143,7 +152,9 @@ def _unknown_user(probe: _Probe, host: str, example: BackendExample) -> Iterator
     yield _existence(probe, Command(Operation.ISUSER, user, host))
 
 
-def _refusal(probe: _Probe, attempt: Command, decision: Decision) -> Finding:
+def _refusal(
+    probe: _Probe, attempt: Command, decision: Decision, *, is_login_next: bool
+) -> Finding:
     answer, host = decision.answer, attempt.host
     if answer.verdict is Verdict.UNDECIDED:
         return _undecided(probe, attempt, decision)
@@ -159,13 +170,17 @@ def _refusal(probe: _Probe, attempt: Command, decision: Decision) -> Finding:
         return warning(
             "backend-not-asked",
             "auth of a user that does not exist is refused without a request to the service "
-            f"({describe_answer(answer, '')}): it is unknown whether the service lets everyone "
-            "log in",
+            f"({probe.describe(attempt, decision)}): it is unknown whether the service lets "
+            "everyone log in",
             host=host,
         )
     hint = ""
-    if answer.reason in WRONG_URL_REASONS:
-        hint = ". A wrong url has the same result: try --user"
+    if not is_login_next:
+        causes = "a wrong url or secret" if answer.reason in WRONG_URL_REASONS else "a wrong secret"
+        hint = (
+            f". A service that refuses everyone, because of {causes} for example, has the same "
+            "result: use --user to tell"
+        )
     return good(
         "backend-refuses",
         f"the service refuses a user that does not exist ({answer.reason}){hint}",
@@ -236,8 +251,8 @@ def _user_finding(
         )
     if verdict is Verdict.UNDECIDED:
         return _undecided(probe, command, decision)
-    text += f" ({describe_answer(decision.answer, command.password)})"
-    details = (*probe.trace, *_hints(decision))
+    text += f" ({probe.describe(command, decision)})"
+    details = probe.details(command, decision)
     if command.operation is Operation.ISUSER and is_accepted:
         return warning("backend-user-unknown", text, host=command.host, details=details)
     return broken("backend-user-refused", text, host=command.host, details=details)
@@ -246,7 +261,7 @@ def _user_finding(
 def _undecided(probe: _Probe, command: Command, decision: Decision) -> Finding:
     """An undecided isuser refuses no login, and a token service may be configured for it, so it is
     only a warning."""
-    reason = describe_answer(decision.answer, command.password)
+    reason = probe.describe(command, decision)
     text = f"{command.operation.value} of {command.user}@{command.host}: undecided ({reason})"
     if command.operation is Operation.ISUSER:
         return warning(
@@ -257,13 +272,7 @@ def _undecided(probe: _Probe, command: Command, decision: Decision) -> Finding:
         )
     return broken(
         "backend-undecided",
-        f"{text}. All such logins fail",
+        f"{text}. ejabberd refuses this login",
         host=command.host,
-        details=(*probe.trace, *_hints(decision)),
+        details=probe.details(command, decision),
     )
-
-
-def _hints(decision: Decision) -> tuple[str, ...]:
-    if decision.answer.reason in WRONG_URL_REASONS:
-        return ("a wrong url or a missing service_auth also causes this status",)
-    return ()

@@ -1,38 +1,30 @@
 """Requests and responses as text for people, without anything that may be a credential.
 
-Only what is known to be public is shown: the user and host of the command, booleans and null, and
-the words of the configuration and of the protocols. Everything else is masked. This includes
-unknown fields, and a password that the service returns in any encoding.
+Only what is known to be public is shown: the user and host of the command, booleans and null, the
+words of the configuration and of the protocols, and the endpoints in a discovery document.
+Everything else is masked. This includes unknown fields, and a password that the service returns in
+any encoding.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel
 
+from extauth_http.backends.oauth_errors import STANDARD_ERRORS
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.http.pool import ConnectionPool, RequestSender
 from extauth_http.http.request import Request
 from extauth_http.http.response import Response
 from extauth_http.protocol.command import Operation
-from extauth_http.protocol.verdict import Answer
-from extauth_http.terminal.masking import MASK, mask_secrets
+from extauth_http.terminal.masking import MASK, quotes_nothing
 
 MAX_BODY = 400
 """Characters of a body that are shown."""
-
-CONTENT_TYPES = {
-    "application/json",
-    "application/problem+json",
-    "application/x-www-form-urlencoded",
-    "application/xml",
-    "text/html",
-    "text/plain",
-}
 
 FIELDS = {
     # RFC 6749, 6750, 7009, 7519, 7662 and OpenID Connect
@@ -40,6 +32,9 @@ FIELDS = {
     *("error_description", "exp", "expires_in", "grant_type", "iat", "id_token", "iss", "jti"),
     *("name", "nbf", "password", "preferred_username", "refresh_token", "scope", "sub"),
     *("token", "token_type", "token_type_hint", "username"),
+    # OpenID Connect Discovery 1.0 and RFC 8414
+    *("authorization_endpoint", "introspection_endpoint", "issuer", "jwks_uri"),
+    *("revocation_endpoint", "token_endpoint", "userinfo_endpoint"),
     # rest, mongooseim, jsxc, and common fields of services
     *("code", "detail", "domain", "exists", "host", "isUser", "message", "ok", "operation"),
     *("pass", "result", "secret", "server", "status", "success", "user"),
@@ -51,11 +46,10 @@ PATHS = {
     *("check_password", "user_exists", ".well-known", "openid-configuration"),
 }
 
-PUBLIC_SETTINGS = {"path", "username_claim"}
-"""Settings whose value is a path or the name of a field."""
+DISCOVERY = b"/.well-known/openid-configuration"
 
-QUOTING_REASONS = {"not_an_answer", "oauth_error", "discovery"}
-"""Reasons whose detail may quote the service."""
+PUBLIC_SETTINGS = {"issuer", "path", "username_claim"}
+"""Settings whose value is a path, a URL or the name of a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +60,48 @@ class TracedRequest:
     response: str
 
 
-def describe_answer(answer: Answer, password: str) -> str:
-    """The reason of an answer, and its detail if that cannot contain the password."""
-    detail = "" if answer.reason in QUOTING_REASONS else answer.detail
-    return mask_secrets(": ".join(filter(None, (answer.reason, detail))), [password])
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The requests of one command, what of it may be shown, and what must not."""
+
+    requests: list[TracedRequest] = field(default_factory=list)
+    public: set[str] = field(default_factory=set)
+    secrets: set[str] = field(default_factory=set)
+    endpoints: set[str] = field(default_factory=set)
+    """The URLs of discovery documents and the segments of their paths. A document outlives the
+    command for which it was requested."""
+
+    def restart(self, public: Iterable[str], secrets: Iterable[str]) -> None:
+        """Forgets the last command, except the endpoints that it found."""
+        self.requests.clear()
+        self.secrets.clear()
+        self.secrets.update(secrets)
+        self.public.clear()
+        self.public.update(public)
+        self.public.difference_update(self.secrets)
+
+    def may_show(self, text: str) -> bool:
+        if text in self.public:
+            return True
+        is_word = text in self.endpoints or text in STANDARD_ERRORS
+        return is_word and quotes_nothing(text, self.secrets)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The requests and responses for people; empty if there was no request."""
+        return tuple(
+            line
+            for each in self.requests
+            for line in (f"request: {each.request}", f"response: {each.response}")
+        )
 
 
 class TracingPool:
-    """A connection pool that adds each request to ``requests``. ``public`` are the texts, besides
-    those of the configuration, that may be shown."""
+    """A connection pool that adds each request to a trace."""
 
-    def __init__(
-        self, settings: BackendSettings, public: set[str], requests: list[TracedRequest]
-    ) -> None:
+    def __init__(self, settings: BackendSettings, trace: Trace) -> None:
         self._pool: RequestSender = ConnectionPool.of_backend(settings)
-        self._public = public
-        self._requests = requests
+        self._trace = trace
         self._configured = {
             part
             for word in _public_words(settings)
@@ -93,9 +113,12 @@ class TracingPool:
         response_text = "none"
         try:
             response = self._pool.send(request, due, may_repeat=may_repeat)
+            if request.endpoint.target.endswith(DISCOVERY):
+                self._trace.endpoints.update(_endpoints(response))
             response_text = self._response(response)
         finally:
-            self._requests.append(TracedRequest(" ".join(filter(None, parts)), response_text))
+            sent = TracedRequest(" ".join(filter(None, parts)), response_text)
+            self._trace.requests.append(sent)
         return response
 
     def close(self) -> None:
@@ -104,24 +127,21 @@ class TracingPool:
     def _url(self, endpoint: Endpoint) -> str:
         """A plugin may put anything into a path, and a discovery document may contain any URL."""
         path, mark, _ = endpoint.target.partition(b"?")
+        known = {"", *PATHS, *self._configured}
         segments = [
-            segment if unquote(segment) in {"", *PATHS, *self._configured, *self._public} else MASK
+            segment if unquote(segment) in known or self._trace.may_show(unquote(segment)) else MASK
             for segment in path.decode().split("/")
         ]
         origin = f"{endpoint.origin.scheme.decode()}://{endpoint.host_header.decode()}"
         return f"{origin}{'/'.join(segments)}{f'?{MASK}' if mark else ''}"
 
     def _response(self, response: Response) -> str:
-        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type in CONTENT_TYPES:
-            shown_type = content_type
-        else:
-            shown_type = "another content type" if content_type else "no content type"
-        if content_type.endswith("json"):
+        sent_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if sent_type.endswith("json"):
             body = self._body(response.content)
         else:
             body = f"{len(response.content)} bytes"
-        return f"{response.status_code} {shown_type}: {body or 'empty'}"
+        return f"{response.status_code} {response.content_type}: {body or 'empty'}"
 
     def _body(self, body: bytes) -> str:
         try:
@@ -133,15 +153,38 @@ class TracingPool:
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self._name(key): self._masked(inner) for key, inner in value.items()}
+            return self._masked_members(value)
         if isinstance(value, list):
             return [self._masked(inner) for inner in value]
-        if value is None or isinstance(value, bool) or value in self._public:
+        if value is None or isinstance(value, bool):
             return value
-        return MASK
+        return value if isinstance(value, str) and self._trace.may_show(value) else MASK
+
+    def _masked_members(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Names that are masked get a number, so that each member is shown."""
+        shown: dict[str, Any] = {}
+        masked = 0
+        for key, inner in members.items():
+            name = self._name(key)
+            if name == MASK:
+                masked += 1
+                name = MASK if masked == 1 else f"{MASK} ({masked})"
+            shown[name] = self._masked(inner)
+        return shown
 
     def _name(self, name: str) -> str:
         return name if name in FIELDS | self._configured else MASK
+
+
+def _endpoints(response: Response) -> Iterator[str]:
+    """The URLs in a discovery document, and the segments of their paths."""
+    try:
+        document = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return
+    for url in document.values() if isinstance(document, dict) else ():
+        if isinstance(url, str) and "://" in url:
+            yield from (url, *url.split("/")[3:])
 
 
 def _public_words(section: BaseModel) -> Iterator[str]:
