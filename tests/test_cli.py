@@ -1,5 +1,6 @@
 """The command line: which options each command takes, and what the start imports."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,14 @@ def test_help_lists_exactly_the_options_that_a_command_takes(
     assert raised.value.code == 0
     assert ("--config FILE" in shown) is (name in TAKES_CONFIG)
     assert ("--debug" in shown) is (name in TAKES_DEBUG)
+
+
+def test_ctrl_c_ends_a_command_with_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "parse", lambda _: argparse.Namespace(run=interrupt))
+    assert cli.main(["stats"]) == 130
 
 
 def test_an_unknown_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from extauth_http.program.outcome import Decision, Outcome
+from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.packets import packets
-from extauth_http.replay import packets_of_text
+from extauth_http.protocol.replies import Dialect
+from extauth_http.protocol.verdict import Answer, Verdict
+from extauth_http.replay import packets_of_text, print_rows
 from tests.integration.program import EXECUTABLE, auth, rest
 from tests.integration.service import Request, Service, http
 
@@ -143,6 +147,14 @@ def test_bidirectional_control_characters_are_not_printed(
     assert shown.count("alice\ufffdgro.elpmaxe") == 1 + ("--debug" in arguments)
 
 
+def test_control_characters_in_a_reason_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    command = Command(Operation.ISUSER, "alice", "example.org")
+    decision = Decision(Answer(Verdict.UNDECIDED, "status", "from the service: \x1b[2J\u202e"))
+    outcome = Outcome("id", 30, command.operation, command, decision, Dialect.EJABBERD, 0.01)
+    assert print_rows([(outcome, None)], 0.01) == 0
+    assert "from the service: \ufffd[2J\ufffd" in capsys.readouterr().out
+
+
 def test_a_narrow_terminal_cuts_no_name(tmp_path: Path) -> None:
     name = "somebody.with.a.long.name:conference-centre-of-the-north.example.org"
     file = tmp_path / "x.replay"
@@ -167,6 +179,23 @@ def test_replay_reads_standard_input_and_exits_with_0_if_all_is_as_expected(
         done = run(tmp_path, "replay", "-", stdin=stdin, config=rest(service.url))
     assert done.returncode == 0
     assert b"2 of 2 expectations met" in done.stdout
+
+
+def test_replay_keeps_its_exit_code_if_its_output_is_closed(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(rest("http://127.0.0.1:1"))
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [EXECUTABLE, "replay", "--config", config, "-"],
+        input=b"isuser:alice:example.org => undecided\n",
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write_end)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
 
 
 def test_replay_reports_an_error_in_the_configuration(tmp_path: Path) -> None:

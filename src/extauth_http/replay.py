@@ -18,6 +18,8 @@ from extauth_http.program.port import Port
 from extauth_http.program.replay_line import parse_line
 from extauth_http.protocol.packets import frame
 from extauth_http.protocol.verdict import Verdict
+from extauth_http.terminal.broken_pipe import discard_stdout
+from extauth_http.terminal.console import stdout_console
 from extauth_http.terminal.error_message import print_error
 from extauth_http.terminal.printable import printable
 
@@ -128,24 +130,23 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
 
 def print_rows(rows: list[Row], seconds: float) -> int:
     """Prints the table and the totals. Returns 1 if a verdict is not as expected."""
-    from rich.console import Console
-
-    console = Console() if sys.stdout.isatty() else Console(width=200)
-    console.print(_table(rows))
     counts = dict.fromkeys(Verdict, 0)
     for outcome, _ in rows:
         counts[outcome.decision.answer.verdict] += 1
     expectations = [
         expected is outcome.decision.answer.verdict for outcome, expected in rows if expected
     ]
-    console.print(
-        f"{len(rows)} command{'s' * (len(rows) != 1)} in {seconds:.2f} s: "
-        + ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items())
-        + (
-            f"; {sum(expectations)} of {len(expectations)} expectations met" if expectations else ""
-        ),
-        highlight=False,
-    )
+    totals = f"{len(rows)} command{'s' * (len(rows) != 1)} in {seconds:.2f} s: "
+    totals += ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items())
+    if expectations:
+        totals += f"; {sum(expectations)} of {len(expectations)} expectations met"
+    console = stdout_console()
+    try:
+        console.print(_table(rows))
+        console.print(totals, highlight=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_stdout()
     return 0 if all(expectations) else 1
 
 

@@ -85,11 +85,12 @@ def test_a_truncated_file_is_reported_and_its_entries_are_counted(tmp_path: Path
 
 def test_piped_output_has_no_escape_sequences(tmp_path: Path) -> None:
     lines = line() + line(user="[red]x", time=clock(9), **DENIED) + line(time=clock(10), **LATE)
-    done = run(tmp_path, "-", stdin=lines + b"noise\n")
+    event = line(event="[bold]event[/bold]", time=clock(10))
+    done = run(tmp_path, "-", stdin=lines + event + b"noise\n")
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
     for shown in (
-        "3 answers; 1 lines that are not JSON",
+        "3 answers; 1 [bold]event[/bold]; 1 lines that are not JSON",
         "[red]x@example.org",
         "undecided  deadline         1  33.3%",
         "pool: 1 members, busy 0.3% of the time",
@@ -120,16 +121,19 @@ def test_a_name_that_the_locale_cannot_encode_is_escaped(
     assert shown in done.stdout
 
 
-def test_a_closed_output_is_not_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["tables", "JSON"])
+@pytest.mark.parametrize("hosts", [1, 500])
+def test_a_closed_output_is_not_an_error(tmp_path: Path, options: list[str], hosts: int) -> None:
+    """The output for 500 hosts does not fit into a buffer. The flush at exit then fails again."""
     read_end, write_end = os.pipe()
     os.close(read_end)
     file = tmp_path / "log"
-    file.write_bytes(line())
+    file.write_bytes(b"".join(line(host=f"host{number}") for number in range(hosts)))
     done = subprocess.run(
-        [EXECUTABLE, "stats", "--json", file], stdout=write_end, stderr=subprocess.PIPE, check=False
+        [EXECUTABLE, "stats", *options, file], stdout=write_end, stderr=subprocess.PIPE, check=False
     )
     os.close(write_end)
-    assert done.stderr == b""
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_the_log_of_the_program_is_read_completely(tmp_path: Path) -> None:

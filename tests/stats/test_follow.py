@@ -60,11 +60,17 @@ def rename(file: Path) -> None:
         late.write(b"\n" + line(user="late"))
 
 
+def rename_incomplete(file: Path) -> None:
+    file.rename(file.with_suffix(".1"))
+
+
 def truncate(file: Path) -> None:
     os.truncate(file, 0)
 
 
-@pytest.mark.parametrize(("rotate", "answers"), [(rename, 5), (truncate, 4)])
+@pytest.mark.parametrize(
+    ("rotate", "answers"), [(rename, 5), (rename_incomplete, 4), (truncate, 4)]
+)
 def test_a_log_is_followed_across_its_rotation(
     tmp_path: Path, rotate: Callable[[Path], None], answers: int
 ) -> None:

@@ -69,5 +69,9 @@ def test_the_oldest_file_is_read_first(tmp_path: Path) -> None:
     old.write_bytes(line(time=clock(10)))
     older.write_bytes(gzip.compress(line()))
     assert oldest_first([new, old, older]) == [older, old, new]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert oldest_first([pipe, new, old]) == [old, new, pipe]
+    pipe.unlink()  # the search for credentials after the tests would wait for a writer
     new.write_bytes(gzip.compress(line(time=clock(20)))[:-8])  # cut off
     assert oldest_first([new, old, older]) == [older, old, new]

@@ -150,6 +150,16 @@ def test_the_number_of_pool_members_in_memory_is_limited() -> None:
     assert pool.members_at_once() == 2
 
 
+def test_the_most_pool_members_at_one_time_are_known_after_they_left_the_memory() -> None:
+    pool = PoolLoad()
+    for pid in range(5):
+        pool.add_member(pid, 0, 1)
+    for pid in range(5, 3 * MAX_MEMBERS):
+        pool.add_member(pid, pid, pid)
+    assert 0 not in pool.members
+    assert pool.members_at_once() == 5
+
+
 def test_the_memory_is_limited_for_any_log() -> None:
     summary = Summary()
     for number in range(3 * MAX_ROWS):

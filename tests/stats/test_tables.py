@@ -1,24 +1,41 @@
 """The tables of ``stats`` on a terminal."""
 
 import io
+from typing import Any
 
+import pytest
 from rich.console import Console
 
 from extauth_http.stats.report import LogReport
-from extauth_http.stats.tables import report_tables
+from extauth_http.stats.tables import MAX_ROWS, report_tables
 from tests.stats.log_lines import line
 
 
-def test_no_name_and_no_number_is_cut_on_a_narrow_terminal() -> None:
+def printed(report: dict[str, Any], width: int = 80) -> str:
+    screen = Console(width=width, file=io.StringIO())
+    screen.print(report_tables(report))
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [70, 80])
+def test_no_name_and_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
     report = LogReport()
     host = "a-host-of-a-long-name.example.org"
     report.add_line(line(host=host, verdict="deny", reason="denied"))
     found = report.as_json()
     for row in (found["all"], found["hosts"][host]):
         row |= {"logins": 12_345_678, "logins_per_minute": 123_456.7}
-    screen = Console(width=80, file=io.StringIO())
-    screen.print(report_tables(found))
-    assert isinstance(screen.file, io.StringIO)
-    shown = screen.file.getvalue()
+    shown = printed(found, width)
     assert "…" not in shown
     assert shown.count("12345678") == shown.count("123456.7") == 2
+
+
+def test_the_tables_have_a_limited_number_of_rows_and_always_the_sum() -> None:
+    report = LogReport()
+    for number in range(2 * MAX_ROWS):
+        report.add_line(line(host=f"{number}.example"))
+    shown = printed(report.as_json())
+    assert shown.count(".example") == MAX_ROWS
+    (total,) = (row.split() for row in shown.splitlines() if row.startswith("all "))
+    assert total[1] == str(2 * MAX_ROWS)

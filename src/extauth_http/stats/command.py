@@ -24,6 +24,7 @@ from extauth_http.stats.sources import (
     read_log,
 )
 from extauth_http.terminal.broken_pipe import discard_stdout
+from extauth_http.terminal.console import stdout_console
 from extauth_http.terminal.printable import printable
 
 if TYPE_CHECKING:
@@ -46,15 +47,13 @@ def stats(
     With ``follow``, reads the last file until it ends or until Ctrl-C. Returns the exit code: 1 if
     only a part of a file could be read. Raises OSError if a file cannot be read at all.
     """
-    from rich.console import Console
-
     complete = files[:-1] if follow else files
     blocks = _follow_blocks(files[-1]) if follow else None
     named: list[Path | None] = [*oldest_first(file for file in complete if file)]
     code = _read_all(named + ([None] if None in complete else []), report)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for names that the locale cannot encode
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = stdout_console()
     try:
         if blocks:
             _follow(blocks, report, console, as_json)

@@ -39,7 +39,7 @@ def _lines(report: dict[str, Any]) -> Text:
 
 
 def _statistics(kind: str, statistics: dict[str, Any]) -> Table:
-    columns = [kind, "logins", "per\nminute", "most per\nminute", "allow", "deny", "undecided"]
+    columns = [kind, "logins", "per\nminute", "peak\nminute", "allow", "deny", "undecided"]
     columns += ["p50\nms", "p95\nms", "p99\nms"]
     rows: list[list[str]] = []
     # The row `all` comes last and is never left out.
