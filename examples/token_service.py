@@ -8,7 +8,7 @@
 ``serve`` implements the ``rest`` contract: ``POST /xmpp/OPERATION`` with JSON. The other commands
 change the file, so a token cannot be issued over the network. Access to the file gives all rights;
 it is created with access for its owner only. Nothing is kept in memory between requests, so a
-change takes effect with the next request.
+change takes effect with the next request. All of it is in one file, so that it can be copied.
 """
 
 import argparse

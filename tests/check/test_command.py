@@ -1,77 +1,18 @@
 """``extauth-http check`` as a process: its exit codes, its outputs, and what they never contain."""
 
-import getpass
 import json
 import os
 import pty
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.check.checking import ME, YML, check
 from tests.credentials import PASSWORD, shown
 from tests.integration.program import EXECUTABLE
-from tests.integration.service import NO, YES, Service
-
-YML = """
-hosts: [example.org]
-auth_method: [external]
-auth_use_cache: false
-disable_sasl_mechanisms: [X-OAUTH2]
-extauth_pool_size: 4
-extauth_program: "{program} --config {config}"
-"""
-ME = getpass.getuser()
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    """A service that accepts alice."""
-
-    def behave(request: Any, connection: Any) -> None:
-        asked = request.json()
-        is_right = asked.get("password", PASSWORD) == PASSWORD
-        connection.sendall(YES if asked["user"] == "alice" and is_right else NO)
-
-    with Service(behave) as running:
-        yield running
-
-
-@pytest.fixture
-def config(tmp_path: Path, service: Service) -> Path:
-    file = tmp_path / "extauth-http.toml"
-    file.write_text(
-        f'[log]\nfile = "{tmp_path}/log"\n[backend]\nkind = "rest"\nurl = "{service.url}"\n'
-    )
-    return file
-
-
-@pytest.fixture
-def yml(tmp_path: Path, config: Path) -> Path:
-    file = tmp_path / "ejabberd.yml"
-    file.write_text(YML.format(program=EXECUTABLE, config=config))
-    return file
-
-
-def check(*arguments: str | Path, password: str = "", **environment: str) -> Any:
-    words = [str(EXECUTABLE)]
-    rest = list(map(str, arguments))
-    if rest and rest[0] == "--config":
-        words += [rest.pop(0), rest.pop(0)]
-    return subprocess.run(
-        [*words, "check", "--run-as", ME, *rest],
-        input=f"{password}\n" * bool(password),
-        capture_output=True,
-        text=True,
-        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/", **environment},
-        timeout=60,
-        check=False,
-    )
 
 
 def test_without_problems_the_exit_code_is_0_and_the_output_is_plain(yml: Path) -> None:
@@ -170,71 +111,6 @@ def test_a_user_of_an_unknown_host_has_the_line_that_adds_the_host(yml: Path) ->
     ]
     assert finding["id"] == "user-host"
     assert finding["line"] == "hosts: [example.org, other.org]"
-
-
-def bad_ids(checked: Any) -> set[str]:
-    findings = json.loads(checked.stdout)["findings"]
-    return {each["id"] for each in findings if each["level"] != "good"}
-
-
-def line_of(checked: Any, identity: str) -> Any:
-    findings = json.loads(checked.stdout)["findings"]
-    (finding,) = [each for each in findings if each["id"] == identity]
-    assert finding["where"]
-    return yaml.safe_load(finding["line"])["extauth_program"]
-
-
-def yml_line(yml: Path) -> str:
-    return str(yaml.safe_load(yml.read_text())["extauth_program"])
-
-
-def test_a_configuration_that_ejabberd_does_not_use_is_a_warning(
-    yml: Path, config: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "other.toml"
-    other.write_text(config.read_text())
-    checked = check("--config", other, "--ejabberd-yml", yml, "--json")
-    assert bad_ids(checked) == {"config-other"}
-    assert line_of(checked, "config-other") == yml_line(yml).replace(str(config), str(other))
-    assert bad_ids(check("--config", config, "--ejabberd-yml", yml, "--json")) == set()
-
-
-def test_a_relative_path_of_the_configuration_is_a_warning(yml: Path, config: Path) -> None:
-    text = yml.read_text()
-    yml.write_text(text.replace(str(config), str(config).lstrip("/")))
-    checked = check("--ejabberd-yml", yml, "--json")
-    assert bad_ids(checked) == {"config-relative"}
-    # It is relative to the folder that check runs in.
-    relative = str(config).lstrip("/")
-    assert line_of(checked, "config-relative") == yml_line(yml).replace(
-        relative, str(Path(relative).absolute())
-    )
-
-
-def test_a_relay_uses_the_configuration_of_its_service(yml: Path, config: Path) -> None:
-    text = yml.read_text()
-    relay = text.replace(f"--config {config}", "relay --socket /nowhere --deadline 1")
-    yml.write_text(relay)
-    assert "config-of-service" in bad_ids(check("--ejabberd-yml", yml, "--json"))
-    with_it = check("--config", config, "--ejabberd-yml", yml, "--json")
-    assert bad_ids(with_it) == {"program-undecided"}
-    assert "config-valid" in with_it.stdout
-    assert "config-readable" not in with_it.stdout  # ejabberd does not read it
-
-
-def test_another_program_is_checked_without_our_configuration(yml: Path, tmp_path: Path) -> None:
-    yml.write_text(yml.read_text().replace(str(EXECUTABLE), "/nowhere/check.pl"))
-    checked = check("--ejabberd-yml", yml, "--json")
-    assert bad_ids(checked) == {"program-cannot-start"}
-    assert "program-other" in checked.stdout
-    assert "config-" not in checked.stdout
-
-
-def test_the_service_is_checked_even_if_ejabberd_yml_is_invalid(yml: Path, config: Path) -> None:
-    yml.write_text("hosts: [")
-    checked = check("--config", config, "--ejabberd-yml", yml, "--json")
-    assert bad_ids(checked) == {"ejabberd-yml"}
-    assert "backend-refuses" in checked.stdout
 
 
 def test_a_reader_that_closes_its_input_causes_no_traceback(yml: Path) -> None:

@@ -86,6 +86,14 @@ Handler = Callable[[bytes, socket.socket], None]
 """Handles one packet. Its arguments are the packet without its length, and the connection."""
 
 
+def reply_with(data: bytes) -> Handler:
+    return lambda _, connection: connection.sendall(data)
+
+
+def no_reply(_: bytes, __: socket.socket) -> None:
+    pass
+
+
 class FakeService:
     """A Unix socket that handles each packet as a test defines."""
 

@@ -2,15 +2,10 @@
 
 import contextlib
 import os
-import resource
 import select
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,17 +15,9 @@ from extauth_http.protocol.replies import REPLY_FAILURE, REPLY_FALSE, REPLY_TRUE
 from extauth_http.protocol.verdict import Verdict
 from extauth_http.service import relay
 from tests.integration.program import ALLOW, DENY, UNDECIDED, auth, isuser, setpass
-from tests.service.processes import FakeService, Handler, RelayProcess, until
+from tests.service.processes import FakeService, Handler, RelayProcess, no_reply, reply_with
 
 READ, WRITE = auth(), setpass()
-
-
-def reply_with(data: bytes) -> Handler:
-    return lambda _, connection: connection.sendall(data)
-
-
-def no_reply(_: bytes, __: socket.socket) -> None:
-    pass
 
 
 def close_connection(_: bytes, connection: socket.socket) -> None:
@@ -231,95 +218,3 @@ def test_a_connection_closed_between_packets_is_opened_again(tmp_path: Path) -> 
             assert member.ask(packet) == ALLOW
             fake.drop()
         assert len(fake.packets) == 10
-
-
-def test_neither_sighup_nor_a_lack_of_descriptors_ends_it(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-    with RelayProcess(path) as member:
-        assert member.ask(READ) == UNDECIDED
-        soft, hard = resource.prlimit(member.process.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(member.process.pid, resource.RLIMIT_NOFILE, (3, hard))
-        with FakeService(path, reply_with(ALLOW)):
-            for _ in range(3):
-                member.process.send_signal(signal.SIGHUP)
-                assert member.ask(READ) == UNDECIDED
-            resource.prlimit(member.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
-            assert member.ask(READ) == ALLOW
-
-
-def close_input(member: RelayProcess) -> None:
-    member.close_input()
-
-
-def close_output(member: RelayProcess) -> None:
-    os.close(member.answers)
-
-
-@pytest.mark.parametrize("is_pending", [False, True], ids=["idle", "pending request"])
-@pytest.mark.parametrize(
-    "stop",
-    [
-        close_input,
-        close_output,
-        lambda member: member.process.send_signal(signal.SIGTERM),
-        lambda member: member.process.send_signal(signal.SIGINT),
-    ],
-    ids=["end of input", "closed output", "SIGTERM", "SIGINT"],
-)
-def test_it_exits_at_once_even_during_a_request(
-    tmp_path: Path, stop: Callable[[RelayProcess], None], is_pending: bool
-) -> None:
-    with (
-        FakeService(tmp_path / "s", reply_with(ALLOW)) as fake,
-        RelayProcess(tmp_path / "s", "--deadline", "25") as member,
-    ):
-        assert member.ask(READ) == ALLOW
-        if is_pending:
-            fake.handle = no_reply
-            member.write(READ)
-            until(lambda: len(fake.packets) == 2)
-        stop(member)
-        assert member.wait() == 0
-        if stop is not close_output:
-            assert member.read() == (UNDECIDED if is_pending else b"")
-
-
-def test_an_unread_standard_error_delays_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-    with RelayProcess(path) as member:
-        for _ in range(2000):
-            with FakeService(path, reply_with(ALLOW)):
-                assert member.ask(READ) == ALLOW
-            assert member.ask(READ) == UNDECIDED
-
-
-def test_its_messages_never_go_to_the_service(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-    with RelayProcess(path, wrapper=("sh", "-c", 'exec "$@" 2>&-', "sh")) as member:
-        assert member.ask(READ) == UNDECIDED
-        with FakeService(path, reply_with(ALLOW)) as fake:
-            assert [member.ask(READ) for _ in range(3)] == [ALLOW] * 3
-            assert [number for number, _ in fake.packets] == [0, 0, 0]
-
-
-def test_it_imports_only_small_modules() -> None:
-    code = (
-        "import sys; before = set(sys.modules); import extauth_http.service.relay\n"
-        "print(' '.join(sorted(set(sys.modules) - before)))"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    assert set(loaded) <= {
-        "_socket",
-        "extauth_http",
-        "extauth_http.service",
-        "extauth_http.service.relay",
-        "select",
-        "time",
-        "os",
-        "_signal",
-    }

@@ -5,9 +5,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from extauth_http.signals.issuer_keys import IssuerKeys
 from extauth_http.signals.issuer_settings import IssuerSettings
 from extauth_http.signals.receiver import Message, Receiver
+from extauth_http.signals.rejection import Reason, RejectedError
 from extauth_http.signals.tokens import TrustedIssuer
 from tests.signals.tokens import AUDIENCE, HOST, ISSUER, SigningKey, ec_key, ed_key, jwks, rsa_key
 
@@ -41,6 +44,12 @@ def logout(token: str, by: Receiver | None = None) -> Message:
 
 def security_event(token: str, by: Receiver | None = None) -> Message:
     return asyncio.run((by or receiver()).security_event(token))
+
+
+def rejected(token: str, by: Receiver | None = None, *, as_set: bool = False) -> Reason:
+    with pytest.raises(RejectedError) as caught:
+        (security_event if as_set else logout)(token, by)
+    return caught.value.reason
 
 
 def users(message: Message) -> list[str]:

@@ -96,3 +96,15 @@ def set_claims(
         "events": {kind: event or {}},
         **changes,
     }
+
+
+class In(int):
+    """Seconds from now, of the moment at which the token is made."""
+
+
+def at(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
+def dated(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: at(value) if isinstance(value, In) else value for name, value in changes.items()}
