@@ -83,6 +83,10 @@ def test_the_environment_alone_can_hold_the_table(
         ),
         (API + '[ejabberd.tls]\nca_file = "/nowhere.pem"', "cannot use /nowhere.pem"),
         ("[ejabberd", "not TOML"),
+        ("[ejabberd]\nx = " + "[" * 20_000 + "]" * 20_000, "nested too deeply"),
+        ("[ejabberd]\n" + "a." * 20_000 + "b = 1", "ejabberd.a: unknown key"),
+        ("[ejabberd]\nx = " + "9" * 20_000, "too many digits"),
+        (API + "timeout = " + "9" * 400, "ejabberd.timeout: expected a valid number"),
     ],
 )
 def test_an_error_names_the_key(file: Path, text: str, expected: str) -> None:
@@ -95,6 +99,8 @@ def test_an_error_names_the_key(file: Path, text: str, expected: str) -> None:
     ("variable", "value", "expected"),
     [
         ("EXTAUTH_HTTP_EJABBERD", "swordfish", "EXTAUTH_HTTP_EJABBERD…: expected JSON"),
+        ("EXTAUTH_HTTP_EJABBERD", "[" * 100_000, "environment: a table in JSON is nested too"),
+        ("EXTAUTH_HTTP_EJABBERD__TIMEOUT", "9" * 10_000, "EXTAUTH_HTTP_EJABBERD__TIMEOUT: expec"),
         ("EXTAUTH_HTTP_EJABBERD__API", "swordfish", "EXTAUTH_HTTP_EJABBERD__API: expected a URL"),
         ("EXTAUTH_HTTP_EJABBERD__TIMEOUT", "long", "EXTAUTH_HTTP_EJABBERD__TIMEOUT: expected"),
     ],

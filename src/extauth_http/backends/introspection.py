@@ -11,6 +11,25 @@ class IntrospectionSettings(OAuthSettings):
     """``url`` is the introspection endpoint. The owner is in the claim ``username`` (RFC 7662
     section 2.2)."""
 
+    def warnings(self) -> list[str]:
+        """As in the base class, and that a token of another type or for another service may pass.
+
+        Some providers say nothing about the type of a token. A refresh token is then only
+        recognised by its audience.
+        """
+        found = super().warnings()
+        if self.audience is None and not _TYPE_CLAIMS & self.require.keys():
+            found.append(
+                "audience: not set. Tokens that the provider issued for other services are "
+                "accepted, and refresh tokens too if the provider does not state the type of a "
+                "token"
+            )
+        return found
+
+
+_TYPE_CLAIMS = frozenset({"aud", "token_type", "token_use", "typ"})
+"""Claims that limit which tokens are accepted, if ``require`` has one of them."""
+
 
 class Introspection(TokenBackend):
     Settings = IntrospectionSettings

@@ -111,8 +111,8 @@ class RestSettings(BackendSettings, RuleTable):
         return self
 
     def warnings(self) -> list[str]:
-        """What is allowed and yet dangerous, in a sentence each."""
-        return [
+        """As in the base class, and each credential in a query."""
+        return super().warnings() + [
             f"operations.{operation.value}.query: a credential in a URL is written to the logs of "
             "web servers; use json or form"
             for operation, compiled in _compile(self).items()

@@ -47,7 +47,12 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
 
     def warnings(self) -> list[str]:
         """Settings that are valid and dangerous: one sentence each, which begins with the key."""
-        return []
+        return [
+            f"{key}.{warning}"
+            for key, value in self
+            if isinstance(value, BackendSettings)
+            for warning in value.warnings()
+        ]
 
 
 def _validate_as_kind(data: Any, info: ValidationInfo) -> Any:

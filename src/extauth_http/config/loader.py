@@ -68,6 +68,8 @@ def with_environment(model: type[BaseModel], data: dict[str, Any]) -> dict[str, 
     source = EnvSettingsSource(fields, env_prefix=PREFIX, env_nested_delimiter="__")
     try:
         overrides: dict[str, Any] = source()
+    except RecursionError:
+        raise ConfigError(["environment: a table in JSON is nested too deeply"]) from None
     except SettingsError as error:
         # The text names the field and never the value: error parsing value for field "backend" …
         named = re.search(r'field "(\w+)"', str(error))

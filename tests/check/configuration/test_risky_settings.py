@@ -18,6 +18,37 @@ RISKY = [
     ),
 ]
 
+INTROSPECTION = """
+[backend]
+kind = "introspection"
+url = "https://login.example.org/introspect"
+client_id = "xmpp"
+"""
+NESTED = """
+[backend]
+kind = "userinfo"
+url = "https://login.example.org/userinfo"
+""" + INTROSPECTION.replace("[backend]", "[backend.isuser]")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (INTROSPECTION, {"config-risk"}),
+        (INTROSPECTION + 'audience = "xmpp"', set()),
+        (INTROSPECTION + 'require = { token_type = "access_token" }', set()),
+        (INTROSPECTION + 'require = { client_id = "xmpp" }', {"config-risk"}),
+        (NESTED, {"config-risk"}),
+    ],
+)
+def test_introspection_that_does_not_limit_whose_tokens_it_accepts_is_a_warning(
+    tmp_path: Path, account: Account, text: str, expected: set[str]
+) -> None:
+    found = found_of(written(tmp_path, text), account)
+    assert bad(found) == expected
+    if expected:
+        assert "audience: not set" in one(found, "config-risk").found
+
 
 @pytest.mark.parametrize(("text", "identity", "line"), RISKY)
 def test_a_risky_setting_is_a_warning_with_the_line_to_write(

@@ -26,7 +26,7 @@ def _plain_http(settings: Settings) -> Iterator[Finding]:
     }
     for sentence in settings.warnings():
         line = next((line for url, line in lines.items() if f" {url} " in sentence), "")
-        yield warning("config-plain-http", sentence, line=line)
+        yield warning("config-plain-http" if line else "config-risk", sentence, line=line)
 
 
 def _dialect(dialect: Dialect, for_ejabberd: bool) -> Finding:
