@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,7 +105,7 @@ def test_closing_keeps_the_socket_of_another_service(tmp_path: Path) -> None:
 
 
 def test_a_failed_start_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "chown", refuse)
@@ -111,6 +113,36 @@ def test_a_failed_start_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(ServeError, match="cannot listen: Operation not permitted"):
         Listener.bind(tmp_path / "port.sock", group)
     assert list(tmp_path.iterdir()) == []
+
+
+class ReplacedSocket(socket.socket):
+    """Its path is a symbolic link to a file of root as soon as it is bound: another account that
+    may write to the folder was quick."""
+
+    def bind(self, address: Any) -> None:
+        super().bind(address)
+        path = Path(address)
+        path.unlink()
+        path.symlink_to(path.with_name("precious"))
+
+
+def test_a_link_in_place_of_the_socket_changes_the_rights_of_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("")
+    precious.chmod(0o600)
+    before = precious.stat()
+    monkeypatch.setattr(socket, "socket", ReplacedSocket)
+    group = another_group()
+    owner = SimpleNamespace(uid=os.getuid(), gid=grp.getgrnam(group).gr_gid)
+    with closing(Listener.bind(tmp_path / "port.sock", group, owner)):
+        found = precious.stat()
+    assert (found.st_mode, found.st_uid, found.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
 
 
 def test_a_socket_left_by_a_crash_is_replaced(tmp_path: Path, service: Service) -> None:

@@ -141,6 +141,14 @@ def test_the_file_is_for_the_account_of_the_service_only(tmp_path: Path) -> None
     assert set(modes.values()) == {0o600}, modes
 
 
+def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    (tmp_path / "signals.db").symlink_to(target)
+    with pytest.raises(QueueError, match="is a symbolic link, which is not followed"):
+        Queue(tmp_path / "signals.db")
+    assert not target.exists()
+
+
 def test_a_commit_waits_for_the_disk(queue: Queue) -> None:
     assert queue._database.execute("PRAGMA synchronous").fetchone()[0] == 2
     assert queue._database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

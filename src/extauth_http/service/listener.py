@@ -91,17 +91,21 @@ def inherited_listener() -> Listener | None:
 
 
 def _listen(listening: socket.socket, path: Path, group: str | None, owner: Owner | None) -> None:
-    """Raises KeyError if the group does not exist, and OSError."""
-    umask = os.umask(0o177)
+    """Raises KeyError if the group does not exist, and OSError.
+
+    The path is used once more after bind, and never followed: an account that may write to the
+    folder could replace the socket by a symbolic link, and root would give it any file. Nobody can
+    connect before listen.
+    """
+    umask = os.umask(0o117)
     try:
         listening.bind(str(path))
     finally:
         os.umask(umask)
     if owner is not None:
-        os.chown(path, owner.uid, owner.gid)
+        os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
     if group is not None:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    path.chmod(0o660)
+        os.chown(path, -1, grp.getgrnam(group).gr_gid, follow_symlinks=False)
     listening.listen(BACKLOG)
 
 

@@ -5,6 +5,7 @@ state ``waiting`` only after its work is done, so a crash in between repeats the
 be repeated: it ends the same sessions again.
 """
 
+import errno
 import json
 import os
 import sqlite3
@@ -61,10 +62,14 @@ class Queue:
         if not create and not file.exists():
             raise QueueError(f"{file}: no such file; the service creates it when it starts")
         try:
-            # Names of users are in it: for the account of the service only.
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            # Names of users are in it: for the account of the service only. A symbolic link is
+            # not followed: an account that may write to the folder could choose the file.
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            os.close(os.open(file, flags, 0o600))
         except OSError as error:
-            raise QueueError(f"{file}: cannot be opened: {error.strerror}") from None
+            is_link = error.errno == errno.ELOOP
+            why = "is a symbolic link, which is not followed" if is_link else error.strerror
+            raise QueueError(f"{file}: cannot be opened: {why}") from None
         with _as_queue_error(file):
             self._database = sqlite3.connect(
                 file, timeout=busy_timeout, isolation_level=None, check_same_thread=False
