@@ -17,8 +17,8 @@ from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.protocol.jid import Jid
 
 COPIES = (
-    "copies of messages in the archives of other users and of rooms, and that the user has seen the "
-    "message of the day"
+    "copies of messages in the archives of other users and of rooms, and that the user has seen "
+    "the message of the day"
 )
 """No command deletes these for one user."""
 
