@@ -23,6 +23,7 @@ class Accounts:
         self.operations: list[str] = []
         self.is_broken = False
         self.before: Callable[[Request], None] = lambda _: None
+        self.decided: Callable[[Request], None] = lambda _: None
 
     def break_operation(self, operation: str) -> None:
         """From now on, every answer to this operation is status 503."""
@@ -35,6 +36,7 @@ class Accounts:
     def behave(self, request: Request, connection: socket.socket) -> None:
         self.before(request)
         status, result = (503, False) if self.is_broken else (200, self._answer(request))
+        self.decided(request)
         connection.sendall(http(status, "true" if result else "false"))
 
     def _answer(self, request: Request) -> bool:

@@ -75,7 +75,7 @@ def test_two_registrations_of_one_name_at_once_leave_the_first_password(
         if request.target.endswith("isuser"):
             both_asked.wait(30)
 
-    accounts.before = meet
+    accounts.decided = meet
     with ThreadPoolExecutor(2) as clients:
         passwords = ["first", "second"]
         results = list(clients.map(lambda each: register(server, "eve", each), passwords))
