@@ -11,7 +11,8 @@ BOB = "bob@example.org"
 
 
 class Accounts:
-    """An HTTP service with users and passwords. ``before`` runs before each answer; while
+    """An HTTP service with users and passwords. ``before`` runs before each answer is decided, and
+    ``decided`` before it is sent; while
     ``is_broken``, every answer is status 503."""
 
     def __init__(self) -> None:
