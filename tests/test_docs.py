@@ -31,7 +31,7 @@ def test_the_documentation_shows_configurations() -> None:
 def test_a_configuration_in_the_documentation_can_be_copied(tmp_path: Path, text: str) -> None:
     file = tmp_path / "extauth-http.toml"
     # What it names in /etc is not on this machine.
-    for name in re.findall(r'_file = "(/etc/[^"]+)"', text):
+    for name in re.findall(r'(?:_|\b)file = "(/etc/[^"]+)"', text):
         secret = tmp_path / Path(name).name
         secret.write_text("a-secret-of-32-bytes-and-a-few-more\n")
         text = text.replace(name, str(secret))

@@ -76,6 +76,7 @@ COMMON: dict[str, Any] = {
     "deny": [{"status": 200}],
     "refused": [{"status": 200}],
     "owner": {"field": "sub"},
+    "scheme": "Token",
 }
 """Another value for each key, for all kinds that have it."""
 

@@ -17,6 +17,7 @@ from extauth_http.protocol.command import Command, Operation
 from tests.decide import decide
 from tests.e2e.ejabberd import free_ports
 from tests.integration.service import Request, Service, answering, http
+from tests.settings import settings_of
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
 
@@ -189,6 +190,42 @@ def test_a_response_must_name_exactly_one_owner(
 def test_a_configuration_that_would_accept_any_token_is_refused() -> None:
     with pytest.raises(ValueError, match="any token would let its bearer in as anyone"):
         login("x", url="http://127.0.0.1:1/", credential="bearer")
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        {"kind": "status", "credential": "bearer", "username_header": "X-Owner", "url": "{url}/x"},
+        {"kind": "userinfo", "username_claim": "sub", "url": "{url}/x"},
+    ],
+)
+def test_a_token_is_sent_with_the_scheme_that_the_service_reads(backend: dict[str, str]) -> None:
+    def behave(request: Request, connection: Any) -> None:
+        is_right = request.headers["authorization"] == "Token alices-token"
+        connection.sendall(
+            http(200, '{"sub": "alice"}', "X-Owner: alice") if is_right else http(401)
+        )
+
+    with Service(behave) as service:
+        table: dict[str, Any] = {
+            key: value.replace("{url}", service.url) for key, value in backend.items()
+        }
+        command = Command(Operation.AUTH, "alice", "example.org", "alices-token")
+        assert decide(command, **table, scheme="Token").answer.verdict.name == "ALLOW"
+        assert decide(command, **table).answer.verdict.name == "DENY"
+
+
+@pytest.mark.parametrize("scheme", ["", "To ken", "Token:", "Bearer\r\nX: y"])
+def test_a_scheme_that_no_header_can_hold_is_an_error(scheme: str) -> None:
+    table = {"kind": "userinfo", "url": "http://127.0.0.1:1/x", "scheme": scheme}
+    with pytest.raises(ValueError, match="expected the name of an authentication scheme"):
+        settings_of(backend=table)
+
+
+def test_a_scheme_without_a_token_is_an_error() -> None:
+    table = {"kind": "status", "url": "http://127.0.0.1:1/x", "scheme": "Token"}
+    with pytest.raises(ValueError, match='scheme: expected credential = "bearer" beside it'):
+        settings_of(backend=table)
 
 
 def test_a_name_with_a_colon_is_not_sent(nginx: str) -> None:

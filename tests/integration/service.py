@@ -7,7 +7,9 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,23 @@ class Service:
     """A service until the end of the ``with``. ``requests`` are those received so far."""
 
     def __init__(
-        self, behave: Behaviour | None = None, tls: ssl.SSLContext | None = None, port: int = 0
+        self,
+        behave: Behaviour | None = None,
+        tls: ssl.SSLContext | None = None,
+        port: int = 0,
+        path: Path | None = None,
     ) -> None:
+        """``path`` is a Unix socket, which is used instead of a port."""
         self.behave = behave or answering(YES)
         self.requests: list[Request] = []
         self.connections: list[socket.socket] = []
         self._tls = tls
+        if path:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(path))
+            self._listener.listen(64)
+            self.url = f"http+unix://{quote(str(path), safe='')}/x"
+            return
         self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://localhost:{self.port}/x"
@@ -103,7 +116,8 @@ class Service:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if connection.family != socket.AF_UNIX:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.connections.append(connection)
                 number = len(self.connections) - 1
                 threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()

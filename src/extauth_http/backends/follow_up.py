@@ -15,6 +15,7 @@ from extauth_http.backends.request_template import (
 )
 from extauth_http.backends.response_rules import ResponseView, find
 from extauth_http.config.endpoint import Endpoint
+from extauth_http.config.section import SecretFile
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Operation
 from extauth_http.protocol.verdict import UndecidedError
@@ -30,7 +31,7 @@ class FollowUp:
     """The compiled request. Raises ValueError that names the key."""
 
     def __init__(
-        self, table: FollowUpTable, operation: Operation, headers: Mapping[str, str]
+        self, table: FollowUpTable, operation: Operation, headers: Mapping[str, str | SecretFile]
     ) -> None:
         try:
             self._request = RequestTemplate.compile(

@@ -18,11 +18,11 @@ from operator import itemgetter
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import quote, unquote
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from extauth_http.backends.placeholders import USER_NAMES, Template, Values
 from extauth_http.config.endpoint import Endpoint
-from extauth_http.config.section import Section
+from extauth_http.config.section import SecretFile, Section
 from extauth_http.http.client import HttpClient
 from extauth_http.http.response import Response
 
@@ -55,17 +55,26 @@ class UnsafeValueError(ValueError):
 def _header_table(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError('expected a table of headers, such as { X-Realm = "example" }')
-    for name, text in value.items():
+    for name in value:
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a header")
         if name.lower() in RESERVED_HEADERS:
             raise ValueError(f"{name}: extauth-http sets this header itself; remove it")
-        if not isinstance(text, str):
-            raise ValueError(f"{name}: expected a text")
     names = [name.lower() for name in value]
     if len(set(names)) != len(names):
         raise ValueError("a header is set twice; names are compared without case")
-    return value
+    return {name: _header_value(name, each) for name, each in value.items()}
+
+
+def _header_value(name: str, value: object) -> str | SecretFile:
+    if isinstance(value, str | SecretFile):
+        return value
+    if not isinstance(value, dict) or value.keys() != {"file"}:
+        raise ValueError(f'{name}: expected a text, or {{ file = "…" }} for the secret in a file')
+    try:
+        return SecretFile.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {error.errors()[0]['msg']}") from None
 
 
 def _text_table(value: object) -> object:
@@ -74,7 +83,8 @@ def _text_table(value: object) -> object:
     return value
 
 
-HeaderTable = Annotated[dict[str, str], BeforeValidator(_header_table)]
+HeaderTable = Annotated[dict[str, str | SecretFile], BeforeValidator(_header_table)]
+"""Headers by name. A value is a text with placeholders, or the secret in a file."""
 TextTable = Annotated[dict[str, str], BeforeValidator(_text_table)]
 
 
@@ -128,7 +138,7 @@ class RequestTemplate:
         table: RequestTable,
         known: Sequence[str],
         *,
-        headers: Mapping[str, str],
+        headers: Mapping[str, str | SecretFile],
         default_path: str,
         default_json: Mapping[str, str] | None,
         answer: bool = False,
@@ -149,7 +159,7 @@ class RequestTemplate:
         return cls(
             method=table.method,
             path=compiler.path(path) if path else None,
-            headers=compiler.pairs("headers", {**inherited, **(table.headers or {})}),
+            headers=compiler.headers({**inherited, **(table.headers or {})}),
             query=compiler.pairs("query", table.query) if table.query else None,
             form=None if table.form is None else compiler.pairs("form", table.form),
             json=None if json is None else compiler.json(json),
@@ -219,6 +229,17 @@ class _Compiler:
     def pairs(self, key: str, table: Mapping[str, str]) -> tuple[tuple[str, Template], ...]:
         return tuple((name, self.text(f"{key}.{name}", text)) for name, text in table.items())
 
+    def headers(self, table: Mapping[str, str | SecretFile]) -> tuple[tuple[str, Template], ...]:
+        return tuple(
+            (
+                name,
+                Template((value.content.get_secret_value(),), ())
+                if isinstance(value, SecretFile)
+                else self.text(f"headers.{name}", value),
+            )
+            for name, value in table.items()
+        )
+
     def json(self, value: Any, key: str = "json") -> Callable[[Values], Any]:
         if isinstance(value, str):
             template = self.text(key, value)
@@ -264,7 +285,7 @@ def _safe_header(template: Template, values: Values) -> str:
     return value
 
 
-def header_names(tables: Iterable[Mapping[str, str] | None]) -> Iterator[str]:
+def header_names(tables: Iterable[Mapping[str, object] | None]) -> Iterator[str]:
     """The names of headers in some tables, in lower case."""
     for table in tables:
         yield from (name.lower() for name in table or {})

@@ -84,7 +84,7 @@ def _base_url(url: object) -> object:
     if not isinstance(url, str):
         raise ValueError("expected a URL")
     if "{" not in url:
-        return Endpoint.parse(url)
+        return Endpoint.parse(url, unix=True)
     if not url.startswith("https://"):
         raise ValueError("expected https:// in a URL with {host}")
     template = Template.parse(url, ("host",))

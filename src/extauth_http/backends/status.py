@@ -9,6 +9,7 @@ from pydantic import model_validator
 from extauth_http.backends.token import (
     BEARER_TOKEN,
     NOT_A_TOKEN,
+    AuthScheme,
     TokenBackend,
     TokenSettings,
     check_authorization_is_free,
@@ -31,6 +32,8 @@ class StatusSettings(TokenSettings):
     url: Url
     method: Literal["GET", "HEAD", "POST"] = "GET"
     credential: Literal["basic", "bearer"] = "basic"
+    scheme: AuthScheme = "Bearer"
+    """The word before the token; only with ``credential = "bearer"``."""
     username_header: str | None = None
 
     @model_validator(mode="after")
@@ -40,6 +43,8 @@ class StatusSettings(TokenSettings):
                 "expected username_header, the header of the response that names the owner: with "
                 'credential = "bearer" and without it, any token would let its bearer in as anyone'
             )
+        if self.credential == "basic" and "scheme" in self.model_fields_set:
+            raise ValueError('scheme: expected credential = "bearer" beside it')
         check_authorization_is_free(self.service_auth)
         return self
 
@@ -52,6 +57,7 @@ class Status(TokenBackend):
         self._url = settings.url
         self._method = settings.method
         self._is_bearer = settings.credential == "bearer"
+        self._scheme = settings.scheme
         self._owner_header = settings.username_header
 
     def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
@@ -72,7 +78,7 @@ class Status(TokenBackend):
     def _bearer(self, command: Command) -> str | Answer:
         if not BEARER_TOKEN.fullmatch(command.password):
             return NOT_A_TOKEN
-        return f"Bearer {command.password}"
+        return f"{self._scheme} {command.password}"
 
     def _basic(self, command: Command) -> str | Answer:
         name = fill_pattern(self._settings.username_match, command.user, command.host)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     StrictBool,
@@ -43,6 +44,18 @@ from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 """The syntax of a bearer token (RFC 6750 section 2.1)."""
+
+
+def _auth_scheme(scheme: str) -> str:
+    if not _AUTH_SCHEME.fullmatch(scheme):
+        raise ValueError("expected the name of an authentication scheme, such as Bearer or Token")
+    return scheme
+
+
+_AUTH_SCHEME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+AuthScheme = Annotated[str, AfterValidator(_auth_scheme)]
+"""The word before the token in the Authorization header (RFC 9110 section 11.1)."""
 
 NOT_A_TOKEN = Answer(Verdict.DENY, "not_a_token", "the password is not a bearer token")
 

@@ -10,6 +10,7 @@ from extauth_http.backends.oauth_errors import parse_challenge
 from extauth_http.backends.token import (
     BEARER_TOKEN,
     NOT_A_TOKEN,
+    AuthScheme,
     TokenBackend,
     check_authorization_is_free,
 )
@@ -28,6 +29,8 @@ class UserinfoSettings(OAuthSettings):
 
     default_claim: ClassVar[str] = "preferred_username"
 
+    scheme: AuthScheme = "Bearer"
+
     @model_validator(mode="after")
     def _check_usable_keys(self) -> Self:
         for key in ("client_id", "client_secret", "client_auth"):
@@ -45,13 +48,14 @@ class Userinfo(TokenBackend):
     def __init__(self, settings: UserinfoSettings) -> None:
         super().__init__(settings.model_copy(update={"issuer": None}))
         self._url = settings.url
+        self._scheme = settings.scheme
         self._provider = OAuthProvider(settings)
 
     def auth(self, command: Command, http: HttpClient) -> Verdict | Answer:
         if not BEARER_TOKEN.fullmatch(command.password):
             return NOT_A_TOKEN
         url = self._url or self._provider.endpoint("userinfo_endpoint", http)
-        response = http.get(url, headers={"Authorization": f"Bearer {command.password}"})
+        response = http.get(url, headers={"Authorization": f"{self._scheme} {command.password}"})
         challenge = parse_challenge(response.headers.get("www-authenticate", ""))
         if response.status_code == 401:
             error = f" ({challenge.error})" if challenge.error else ""

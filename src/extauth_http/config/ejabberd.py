@@ -9,11 +9,10 @@ from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from extauth_http.config.endpoint import Url
+from extauth_http.config.endpoint import NetworkUrl
 from extauth_http.config.loader import ConfigError, read_toml, validate, with_environment
 from extauth_http.config.section import Section
 from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
-from extauth_http.config.settings import is_loopback
 from extauth_http.config.tls import Tls
 from extauth_http.protocol.jid import Jid
 
@@ -28,7 +27,7 @@ class EjabberdSettings(Section, arbitrary_types_allowed=True):
     that moderates rooms: users are removed in its name from the rooms that it is in.
     """
 
-    api: Url
+    api: NetworkUrl
     service_auth: Annotated[ServiceAuth | None, BeforeValidator(service_auth_of_kind)] = None
     tls: Tls = Tls()
     timeout: float = Field(default=35.0, ge=1, le=600)
@@ -41,7 +40,7 @@ class EjabberdSettings(Section, arbitrary_types_allowed=True):
 
     def warnings(self) -> list[str]:
         """Settings that are valid and dangerous: one sentence each."""
-        if self.api.is_encrypted or is_loopback(self.api.origin.host):
+        if not self.api.is_exposed:
             return []
         return [f"ejabberd.api: credentials are sent to {self.api} in clear text; use https"]
 

@@ -6,7 +6,7 @@ The text of an error never holds a value, because any value may be a secret.
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -36,6 +36,23 @@ class WithSecrets(Section):
                 raise PydanticCustomError("secret", f"expected {key} or {key}_file, not both")
             data[key] = read_secret(f"{key}_file", Path(str(named)))
         return data
+
+
+class SecretFile(Section):
+    """A value that is the content of a file: ``{ file = "/etc/ejabberd/api.key" }``.
+
+    The content is read with the configuration, without the line end at its end.
+    """
+
+    file: Path
+    _content: SecretStr = PrivateAttr()
+
+    def model_post_init(self, _: object) -> None:
+        object.__setattr__(self, "_content", SecretStr(read_secret("file", self.file)))
+
+    @property
+    def content(self) -> SecretStr:
+        return self._content
 
 
 def read_secret(key: str, file: Path) -> str:

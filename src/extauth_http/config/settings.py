@@ -20,8 +20,6 @@ from extauth_http.config.section import Section
 from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.replies import Dialect
 
-LOOPBACK = {b"localhost", b"::1"}
-
 
 class LogSettings(Section):
     """The ``log`` table. Without ``file`` the log goes to standard error."""
@@ -90,7 +88,7 @@ class Settings(Section):
             f"{key}: credentials are sent to {endpoint} in clear text; use https to another machine"
             for key, backend in self.backends().items()
             for endpoint in backend.endpoints()
-            if not endpoint.is_encrypted and not is_loopback(endpoint.origin.host)
+            if endpoint.is_exposed
         ]
 
     def files(self) -> list[Path]:
@@ -98,18 +96,14 @@ class Settings(Section):
         return [file for backend in self.backends().values() for file in _paths(backend)]
 
 
-def is_loopback(host: bytes) -> bool:
-    """Whether a host name or address always means this machine."""
-    return host in LOOPBACK or (host.startswith(b"127.") and host.replace(b".", b"").isdigit())
-
-
 def _paths(section: BaseModel) -> list[Path]:
     found: list[Path] = []
     for _, value in section:
-        if isinstance(value, Path):
-            found.append(value)
-        elif isinstance(value, BaseModel):
-            found += _paths(value)
+        for each in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(each, Path):
+                found.append(each)
+            elif isinstance(each, BaseModel):
+                found += _paths(each)
     return found
 
 

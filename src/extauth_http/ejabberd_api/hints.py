@@ -15,9 +15,8 @@ from typing import Any
 
 import httpx
 
-from extauth_http.config.endpoint import Endpoint
+from extauth_http.config.endpoint import Endpoint, is_loopback
 from extauth_http.config.service_auth import Basic, Bearer, ServiceAuth
-from extauth_http.config.settings import is_loopback
 from extauth_http.http.failure import RequestFailedError, Step
 
 CHECK_COMMANDS = ("status", "get_loglevel", "check_password", "dump_config")

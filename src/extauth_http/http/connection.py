@@ -22,6 +22,9 @@ next request on such a connection would wait until its deadline."""
 
 READ_BYTES = 65_536
 
+UNIX_RETRY_SECONDS = 0.01
+"""The pause between two attempts to connect to a Unix socket whose queue is full."""
+
 
 class NoResponseError(Exception):
     """The service closed the connection before the first byte of a response."""
@@ -60,6 +63,21 @@ class Connection:
             else:
                 return
         raise RequestFailedError("name_not_found", f"{host} has no address", Step.CONNECT)
+
+    def connect_unix(self, path: str) -> None:
+        """Raises RequestFailedError: ``connect_refused``, ``connect_failed``, ``deadline``."""
+        where = f"the socket {path}"
+        connection = socket.socket(socket.AF_UNIX)
+        self._socket = connection
+        while True:
+            connection.settimeout(self._time_left(Step.CONNECT, f"connecting to {where}"))
+            try:
+                return connection.connect(path)
+            except BlockingIOError:
+                # The queue of the listening socket is full (connect(2)).
+                time.sleep(UNIX_RETRY_SECONDS)
+            except OSError as error:
+                raise _connect_failed(error, where) from None
 
     def _look_up(self, host: str, port: int) -> Sequence[Address]:
         try:
@@ -241,7 +259,8 @@ def _connect_failed(error: OSError, where: str) -> RequestFailedError:
         return _deadline(f"connecting to {where}", Step.CONNECT)
     if isinstance(error, ConnectionRefusedError):
         return RequestFailedError("connect_refused", f"nothing listens at {where}", Step.CONNECT)
-    return RequestFailedError("connect_failed", f"{where}: {_symbol(error)}", Step.CONNECT)
+    why = "does not exist" if isinstance(error, FileNotFoundError) else _symbol(error)
+    return RequestFailedError("connect_failed", f"{where}: {why}", Step.CONNECT)
 
 
 def _symbol(error: OSError) -> str:

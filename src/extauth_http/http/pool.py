@@ -178,7 +178,9 @@ class ConnectionPool:
         connection = Connection(due, self._max_body)
         host = origin.host.decode("ascii")
         try:
-            if proxy is None:
+            if path := origin.socket_path:
+                connection.connect_unix(path)
+            elif proxy is None:
                 connection.connect(host, origin.port)
             else:
                 connection.connect(proxy.host, proxy.port)

@@ -20,10 +20,12 @@ class Proxy:
 
 
 def environment_proxy(origin: Origin) -> Proxy | None:
-    """The proxy that the environment names for an origin, if any.
+    """The proxy that the environment names for an origin, if any. A Unix socket has none.
 
     Raises RequestFailedError (``proxy``) if the proxy cannot be used.
     """
+    if origin.socket_path:
+        return None
     from urllib.request import getproxies, proxy_bypass
 
     import httpx

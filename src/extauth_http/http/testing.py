@@ -42,7 +42,8 @@ class _TransportSender:
         if due <= time.monotonic():
             raise RequestFailedError("deadline", "no time was left", Step.CONNECT)
         endpoint = request.endpoint
-        url = f"{endpoint.origin.scheme.decode()}://{endpoint.host_header.decode()}"
+        scheme = "http" if endpoint.origin.socket_path else endpoint.origin.scheme.decode()
+        url = f"{scheme}://{endpoint.host_header.decode()}"
         asked = httpx.Request(
             request.method.decode(),
             httpx.URL(url).copy_with(raw_path=endpoint.target),

@@ -61,9 +61,8 @@ class LiveConfig:
         if self._has_reported_unasked:
             return
         self._has_reported_unasked = True
-        service = f"{origin.scheme.decode()}://{origin.host.decode()}:{origin.port}"
         detail = (
-            f"{service} or a proxy before it sent bytes that belong to no request. The connection "
+            f"{origin} or a proxy before it sent bytes that belong to no request. The connection "
             "was closed. Set echo or reuse_connections = false in [backend]"
         )
         # In a thread of its own: this runs inside a backend call, which can be interrupted.

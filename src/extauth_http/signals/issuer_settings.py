@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from extauth_http.config.durations import parse_duration
-from extauth_http.config.endpoint import Endpoint, Url
+from extauth_http.config.endpoint import Endpoint, NetworkUrl
 from extauth_http.config.section import Section, WithSecrets
 from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
 from extauth_http.config.tls import Tls
@@ -41,7 +41,7 @@ class ClientCredentialsSettings(WithSecrets):
 
     secrets = ("client_secret",)
 
-    token_url: Url
+    token_url: NetworkUrl
     client_id: str
     client_secret: SecretStr
     client_secret_file: Path | None = None
@@ -108,7 +108,7 @@ class IssuerSettings(WithSecrets, arbitrary_types_allowed=True):
     claim: str = "preferred_username"
     match: str = "{user}"
     host: str
-    jwks_url: Url | None = None
+    jwks_url: NetworkUrl | None = None
     algorithms: list[str] | None = None
     client_secret: SecretStr | None = None
     client_secret_file: Path | None = None

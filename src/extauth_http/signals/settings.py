@@ -16,9 +16,10 @@ from pydantic import (
 
 from extauth_http.admin.sweep import DEFAULT_AT_MOST, DEFAULT_PER_SECOND
 from extauth_http.config.ejabberd import EjabberdSettings, load_ejabberd
+from extauth_http.config.endpoint import is_loopback
 from extauth_http.config.loader import ConfigError, read_toml, validate, with_environment
 from extauth_http.config.section import Section, WithSecrets
-from extauth_http.config.settings import LogSettings, is_loopback
+from extauth_http.config.settings import LogSettings
 from extauth_http.signals.issuer_settings import IssuerSettings, Seconds
 
 DEFAULT_QUEUE = Path("/var/lib/extauth-http/signals.db")
@@ -120,7 +121,7 @@ class SignalsSettings(Section):
             f"signals.issuer: {endpoint} can be changed on the way; use https"
             for issuer in self.issuer
             for endpoint in issuer.endpoints()
-            if not endpoint.is_encrypted and not is_loopback(endpoint.origin.host)
+            if endpoint.is_exposed
         ]
         if not is_loopback(self.listen.host.encode()):
             found.append(

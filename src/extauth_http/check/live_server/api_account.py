@@ -10,10 +10,9 @@ from pathlib import Path
 
 from extauth_http.check.finding import Finding, good, warning
 from extauth_http.config.ejabberd import EjabberdSettings, NoEjabberdTableError, load_ejabberd
-from extauth_http.config.endpoint import Endpoint
+from extauth_http.config.endpoint import Endpoint, is_loopback
 from extauth_http.config.loader import ConfigError
 from extauth_http.config.service_auth import Basic
-from extauth_http.config.settings import is_loopback
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 
@@ -43,7 +42,7 @@ def _settings(url: Endpoint, config: Path | None) -> tuple[EjabberdSettings, lis
     if not _is_same_server(url, configured.api):
         problem = f"it is for {configured.api}, another server"
         return _without_account(url), [_unusable(problem)]
-    if configured.service_auth and not (url.is_encrypted or is_loopback(url.origin.host)):
+    if configured.service_auth and url.is_exposed:
         problem = "its credentials would cross the network in clear text"
         return _without_account(url), [_unusable(problem)]
     return configured.model_copy(update={"api": url}), list(_used(configured))

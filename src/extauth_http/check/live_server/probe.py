@@ -12,7 +12,6 @@ from extauth_http.check.live_server.api_account import open_api
 from extauth_http.check.live_server.running_options import NoDumpError, compare, dump_options
 from extauth_http.check.login import Login
 from extauth_http.config.endpoint import Endpoint
-from extauth_http.config.settings import is_loopback
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.ejabberd_api.hints import to_yaml
@@ -123,7 +122,7 @@ def _try_login(
     yml: EjabberdYml | None,
 ) -> Iterator[Finding]:
     url = api.settings.api
-    if not (url.is_encrypted or is_loopback(url.origin.host)):
+    if url.is_exposed:
         yield warning(
             "api-plain-http",
             f"no login was tried at {url}: the password would cross the network in clear text",

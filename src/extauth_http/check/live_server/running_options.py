@@ -8,7 +8,7 @@ from pathlib import Path
 from extauth_http.check.account import Account
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, broken, good
-from extauth_http.config.settings import is_loopback
+from extauth_http.config.endpoint import is_loopback
 from extauth_http.ejabberd_api.client import ApiClient
 
 COMPARED = ("auth_method", "auth_use_cache", "use_cache", "extauth_program", "extauth_pool_size")

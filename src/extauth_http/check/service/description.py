@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel, SecretStr
 
 from extauth_http.backends.registry import BUILT_IN
+from extauth_http.config.section import SecretFile
 from extauth_http.program.outcome import Decision
 from extauth_http.protocol.verdict import Answer, Mismatch
 from extauth_http.terminal.masking import mask_secrets, quotes_nothing
@@ -58,5 +59,7 @@ def secrets_of(section: BaseModel) -> Iterator[str]:
         for each in value.values() if isinstance(value, dict) else (value,):
             if isinstance(each, SecretStr):
                 yield each.get_secret_value()
+            elif isinstance(each, SecretFile):
+                yield each.content.get_secret_value()
             elif isinstance(each, BaseModel):
                 yield from secrets_of(each)

@@ -32,6 +32,9 @@ def findings(
 ) -> Iterator[Finding]:
     """``table`` is the backend's table in the configuration. All steps together take ``seconds``
     at most, as in a login."""
+    if path := origin.socket_path:
+        yield _socket_finding(path, seconds)
+        return
     if backend.trust_env:
         return  # a proxy from the environment may be in use
     host, port = origin.host.decode(), origin.port
@@ -76,6 +79,22 @@ def findings(
         if origin.scheme == b"https":
             connection.settimeout(_time_left(due))
             yield certificate_finding(connection, host, url, backend, table)
+
+
+def _socket_finding(path: str, seconds: float) -> Finding:
+    started = time.monotonic()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(seconds)
+        try:
+            connection.connect(path)
+        except OSError as error:
+            return broken(
+                "backend-unreachable",
+                f"cannot connect to the socket {path}: {error.strerror or TIMED_OUT}. Check that "
+                "the service runs and listens there, and that ejabberd's account may write to it",
+            )
+    milliseconds = (time.monotonic() - started) * 1000
+    return good("backend-connects", f"the socket {path} connects in {milliseconds:.1f} ms")
 
 
 def _connect(addresses: Sequence[str], port: int, due: float) -> Connected:

@@ -132,8 +132,7 @@ class TracingPool:
             segment if unquote(segment) in known or self._trace.may_show(unquote(segment)) else MASK
             for segment in path.decode().split("/")
         ]
-        origin = f"{endpoint.origin.scheme.decode()}://{endpoint.host_header.decode()}"
-        return f"{origin}{'/'.join(segments)}{f'?{MASK}' if mark else ''}"
+        return f"{endpoint.base}{'/'.join(segments)}{f'?{MASK}' if mark else ''}"
 
     def _response(self, response: Response) -> str:
         sent_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
