@@ -77,6 +77,7 @@ COMMON: dict[str, Any] = {
     "refused": [{"status": 200}],
     "owner": {"field": "sub"},
     "scheme": "Token",
+    "standby": ["{url}/standby"],
 }
 """Another value for each key, for all kinds that have it."""
 
@@ -169,6 +170,8 @@ def test_each_key_of_each_kind_is_used_or_refused(
         changed.pop(key.removesuffix("_file"), None)
     if key == "issuer" and kind != "status":
         changed.pop("url")
+    if key == "standby":  # used if nothing answers at url
+        base, changed = ({**each, "url": "http://127.0.0.1:1/x"} for each in (base, changed))
     if key == "jid_unescape" and kind in ("introspection", "userinfo"):
         base, changed = ({**each, "username_claim": "nick"} for each in (base, changed))
     if key == "reuse_connections":

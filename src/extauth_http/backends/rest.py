@@ -5,7 +5,7 @@ Without further keys an operation is ``POST {url}/{operation}`` with the JSON ob
 Each part can be configured, so that a service that exists does not have to change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
@@ -102,6 +102,7 @@ class RestSettings(BackendSettings, RuleTable):
     """``url`` is the base of all requests; ``headers`` are sent with each of them."""
 
     url: BaseUrl
+    standby: tuple[BaseUrl, ...] = ()  # type: ignore[assignment] # wider than in the base class
     headers: HeaderTable = Field(default_factory=dict, repr=False)
     operations: Operations = Operations()
 
@@ -136,6 +137,7 @@ class Rest(Backend):
 
     def __init__(self, settings: RestSettings) -> None:
         self._url = settings.url
+        self._standby = settings.standby
         self._operations = _compile(settings)
 
     def _request(self, command: Command, http: HttpClient) -> Answer:
@@ -164,7 +166,14 @@ class Rest(Backend):
 
     def _base(self, values: Values) -> Endpoint:
         url = self._url
-        return url if isinstance(url, Endpoint) else Endpoint.parse(url.render(values))
+        if isinstance(url, Endpoint):
+            return url
+        standby = tuple(_rendered(each, values) for each in self._standby)
+        return replace(_rendered(url, values), standby=standby)
+
+
+def _rendered(url: Endpoint | Template, values: Values) -> Endpoint:
+    return url if isinstance(url, Endpoint) else Endpoint.parse(url.render(values))
 
 
 def decide(rules: RuleSet, response: ResponseView) -> Answer:

@@ -163,7 +163,7 @@ class TokenBackend(Backend):
         try:
             return self._isuser_backend.isuser(command, nested)
         finally:
-            http.kind, http.status = nested.kind, nested.status
+            http.adopt(nested)
 
     def check_claims(self, claims: Claims, command: Command) -> Answer:
         """ALLOW if the claims name the user of the command as the owner and all rules hold.

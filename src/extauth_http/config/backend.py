@@ -1,10 +1,11 @@
 """The ``backend`` table: the keys that every kind of backend has."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ValidationInfo, model_validator
 
-from extauth_http.config.endpoint import Endpoint
+from extauth_http.config.endpoint import Endpoint, Url
 from extauth_http.config.section import Section
 from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
 from extauth_http.config.tls import Tls
@@ -22,8 +23,28 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
     """Whether connections are kept for later requests."""
     echo: Literal["X-Request-ID"] | None = None
     """The header of a request that the service must return in its response."""
+    standby: tuple[Url, ...] = ()
+    """The same service at other URLs, which are tried if nothing answers at ``url``."""
     jid_unescape: bool = False
     """Whether XEP-0106 escapes in the user are decoded before the backend gets the command."""
+
+    @model_validator(mode="after")
+    def _add_standby_to_url(self) -> Self:
+        if not self.standby:
+            return self
+        url = getattr(self, "url", None)
+        if url is None:
+            raise ValueError("standby: expected url beside it")
+        if len({str(each) for each in (url, *self.standby)}) <= len(self.standby):
+            raise ValueError("standby: expected other URLs than url, each of them once")
+        if isinstance(url, Endpoint):
+            self.__dict__["url"] = replace(url, standby=self._fixed_standby())
+        return self
+
+    def _fixed_standby(self) -> tuple[Endpoint, ...]:
+        if not all(isinstance(each, Endpoint) for each in self.standby):
+            raise ValueError("standby: expected no placeholder, as in url")
+        return self.standby
 
     @model_validator(mode="after")
     def _check_nothing_is_ignored(self) -> Self:
@@ -39,10 +60,11 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
         """The URLs to which this backend sends credentials, those of nested backends included."""
         found: list[Endpoint] = []
         for _, value in self:
-            if isinstance(value, Endpoint):
-                found.append(value)
-            elif isinstance(value, BackendSettings):
-                found += value.endpoints()
+            for each in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(each, Endpoint):
+                    found.append(each)
+                elif isinstance(each, BackendSettings):
+                    found += each.endpoints()
         return found
 
     def warnings(self) -> list[str]:

@@ -42,11 +42,15 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a request goes. ``target`` is path and query as they are sent, percent-encoded."""
+    """Where a request goes. ``target`` is path and query as they are sent, percent-encoded.
+
+    ``standby`` are the endpoints to try in this order if nothing answers here.
+    """
 
     origin: Origin
     host_header: bytes
     target: bytes
+    standby: tuple["Endpoint", ...] = ()
 
     @classmethod
     def parse(cls, url: str, *, unix: bool = False) -> "Endpoint":
@@ -84,13 +88,15 @@ class Endpoint:
         """The endpoint at a percent-encoded path below this one, with the same query."""
         before, mark, query = self.target.partition(b"?")
         target = before.rstrip(b"/") + b"/" + path.lstrip("/").encode() + mark + query
-        return Endpoint(self.origin, self.host_header, target)
+        standby = tuple([each.below(path) for each in self.standby]) if self.standby else ()
+        return Endpoint(self.origin, self.host_header, target, standby)
 
     def with_query(self, query: Mapping[str, str]) -> "Endpoint":
         """The endpoint with fields added to its query."""
         mark = b"&" if b"?" in self.target else b"?"
         target = self.target + mark + urlencode(query).encode()
-        return Endpoint(self.origin, self.host_header, target)
+        standby = tuple([each.with_query(query) for each in self.standby]) if self.standby else ()
+        return Endpoint(self.origin, self.host_header, target, standby)
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ from extauth_http.http.pool import ConnectionPool, PoolFactory, RequestSender
 from extauth_http.http.request import Request, encode_body, refuse_headers
 from extauth_http.http.response import Response
 from extauth_http.http.response_parser import RawHeaders
+from extauth_http.http.standby import StandbyOrder
 from extauth_http.protocol.command import Command
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class HttpClient:
         self.due = due
         self.request_id = request_id
         self.status: int | None = None
+        self.service: str | None = None
+        """The URL that answered, without its path, if there are several (``standby``)."""
         self.kind = factory.kind
         """The kind of backend that was used, for the log. It is another one if this backend leaves
-        the command to the backend of a table inside its own; see ``nested``."""
+        the command to the backend of a table inside its own; see ``adopt``."""
 
     def get(self, url: str | Endpoint, **options: Unpack[RequestOptions]) -> Response:
         """``request`` with the method GET."""
@@ -130,15 +133,26 @@ class HttpClient:
         """The HTTP of the same command for another service: the one of the backend table that is
         the value of ``key`` in the settings of this backend.
 
-        A backend that leaves the command to that service copies ``kind`` and ``status`` for the
-        log.
+        A backend that leaves the command to that service calls ``adopt`` afterwards.
         """
         return HttpClient(self._factory.nested[key], self._command, self.due, self.request_id)
 
+    def adopt(self, nested: "HttpClient") -> None:
+        """Takes over what the log says about the use of a nested backend."""
+        self.kind, self.status, self.service = nested.kind, nested.status, nested.service
+
     def _send(self, request: Request, due: float) -> Response:
         may_repeat = not self._command.operation.is_write
+        due = min(due, self.due)
+        factory = self._factory
         try:
-            response = self._factory.sender.send(request, min(due, self.due), may_repeat=may_repeat)
+            if request.endpoint.standby:
+                response, endpoint = factory.standby_order.send(
+                    request, due, factory.sender, may_repeat=may_repeat
+                )
+                self.service = endpoint.base
+            else:
+                response = factory.sender.send(request, due, may_repeat=may_repeat)
         except RequestFailedError as error:
             self.status = error.status
             raise
@@ -177,6 +191,7 @@ class HttpClientFactory:
         """
         self.kind = settings.kind
         self.sender: RequestSender = pool(settings)
+        self.standby_order = StandbyOrder()
         service_auth = settings.service_auth.headers() if settings.service_auth else ()
         self.headers_with_auth: RawHeaders = (*HEADERS, *service_auth)
         self.service_auth_names = [name.decode() for name, _ in service_auth]

@@ -103,7 +103,8 @@ class ConnectionPool:
             except NoResponseError:
                 pass
         try:
-            connection = self._open(origin, proxy, due)
+            connection = self._open(origin, proxy, min(due, request.connect_due))
+            connection.due = due
             return self._send(connection, request, data)
         except NoResponseError:
             detail = "the service closed the connection without a response"

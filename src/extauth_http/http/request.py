@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 from urllib.parse import urlencode
 
 from extauth_http.config.endpoint import Endpoint
@@ -18,13 +19,15 @@ _TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 class Request:
     """``headers`` are all headers as they are sent, ``Host`` and ``Content-Length`` included.
     ``method`` is in upper case. ``request_id`` is the value of ``X-Request-ID``: if a response has
-    this header, it must have the same value."""
+    this header, it must have the same value. ``connect_due`` is a time of ``time.monotonic()`` at
+    which the connection must be there; the deadline of the command, if it is earlier, counts."""
 
     method: bytes
     endpoint: Endpoint
     headers: RawHeaders = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     request_id: bytes = b""
+    connect_due: float = inf
 
 
 def encode_body(json_value: object, form: Mapping[str, str] | None) -> tuple[bytes, bytes]:

@@ -59,7 +59,7 @@ class Decider:
                 detail = "the name begins or ends with an escaped space"
                 return Decision(Answer(Verdict.DENY, "unsafe_name", detail), backend.kind)
         answer = _call(backend.instance, command, http)
-        return Decision(answer, http.kind, http.status)
+        return Decision(answer, http.kind, http.status, http.service)
 
     @property
     def hosts(self) -> Collection[str]:

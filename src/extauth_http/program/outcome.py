@@ -13,11 +13,13 @@ class Decision:
     """An answer and its origin.
 
     ``backend`` is the kind of backend. ``status`` is the last HTTP status of the service.
+    ``service`` is the URL that answered, without its path, if there are several.
     """
 
     answer: Answer
     backend: str | None = None
     status: int | None = None
+    service: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

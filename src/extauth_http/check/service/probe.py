@@ -8,7 +8,7 @@ from statistics import median
 from extauth_http.check.backend_example import NO_EXAMPLES, BackendExample, host_table
 from extauth_http.check.finding import Finding, Level, broken, good, warning
 from extauth_http.check.login import Login
-from extauth_http.check.service import reachability
+from extauth_http.check.service import reachability, standby
 from extauth_http.check.service.description import (
     WRONG_URL_REASONS,
     describe_answer,
@@ -54,6 +54,7 @@ def findings(
         for host in hosts or list(dict.fromkeys(configured)) or [DEFAULT_HOST]:
             example = examples.get(host, BackendExample())
             yield from _unknown_user(probe, host, example, is_login_next=login is not None)
+            yield from standby.findings(settings, host)
         if login:
             yield from _login(probe, login)
     finally:
