@@ -57,6 +57,12 @@ PACKAGES = (
         Path("/etc/nginx"),
         ("nginx.service",),
     ),
+    Package(
+        "apache2-utils",
+        "its htpasswd writes a file that a test reads",
+        "usr/bin/htpasswd",
+        Path("/etc/apache2-utils"),
+    ),
 )
 
 # Debian's packages run policy-rc.d before they start a service; 101 means "do not start it". The

@@ -19,6 +19,8 @@ ENTRY_POINTS = "extauth_http.backends"
 """The group of entry points by which installed packages offer kinds."""
 
 BUILT_IN = {
+    "chain": "extauth_http.backends.chain:Chain",
+    "htpasswd": "extauth_http.backends.htpasswd:Htpasswd",
     "introspection": "extauth_http.backends.introspection:Introspection",
     "jsxc": "extauth_http.backends.jsxc:Jsxc",
     "mongooseim": "extauth_http.backends.mongooseim:Mongooseim",
@@ -31,6 +33,10 @@ BUILT_IN = {
 that the others do not make the start slower."""
 
 
+EXTRAS = {"htpasswd"}
+"""Kinds that need packages of the extra of the same name."""
+
+
 def backend_class(kind: str) -> type[Backend]:
     """The class of a kind.
 
@@ -41,7 +47,14 @@ def backend_class(kind: str) -> type[Backend]:
     place = BUILT_IN.get(kind)
     if place:
         module, _, name = place.partition(":")
-        found: type[Backend] = getattr(import_module(module), name)
+        try:
+            found: type[Backend] = getattr(import_module(module), name)
+        except ImportError as error:
+            if kind not in EXTRAS:
+                raise
+            raise ValueError(
+                f"{error.name} is missing; install it with: pip install 'extauth-http[{kind}]'"
+            ) from None
         return found
     from importlib.metadata import entry_points
 

@@ -1,7 +1,7 @@
 """The ``backend`` table: the keys that every kind of backend has."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ValidationInfo, model_validator
 
@@ -10,9 +10,14 @@ from extauth_http.config.section import Section
 from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
 from extauth_http.config.tls import Tls
 
+_REQUEST_KEYS = {"service_auth", "tls", "trust_env", "reuse_connections", "echo", "standby"}
+
 
 class BackendSettings(Section, arbitrary_types_allowed=True):
     """The keys of each kind. A kind adds its own keys in a subclass."""
+
+    sends_requests: ClassVar[bool] = True
+    """Whether this kind itself sends requests. If not, the keys about requests are an error."""
 
     kind: str
     service_auth: Annotated[ServiceAuth | None, BeforeValidator(service_auth_of_kind)] = None
@@ -48,32 +53,35 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
 
     @model_validator(mode="after")
     def _check_nothing_is_ignored(self) -> Self:
+        if not self.sends_requests:
+            for key in sorted(_REQUEST_KEYS & self.model_fields_set):
+                raise ValueError(f"{key}: kind {self.kind} sends no request of its own")
         endpoints = self.endpoints()
         if self.tls.is_set and endpoints and not any(each.is_encrypted for each in endpoints):
             raise ValueError("tls: no URL of this backend is https, so these keys have no effect")
-        for key, value in self:
-            if isinstance(value, BackendSettings) and value.jid_unescape:
+        for key, nested in self.nested_tables().items():
+            if nested.jid_unescape:
                 raise ValueError(f"{key}.jid_unescape: set it in the table around this one")
         return self
 
     def endpoints(self) -> list[Endpoint]:
         """The URLs to which this backend sends credentials, those of nested backends included."""
-        found: list[Endpoint] = []
-        for _, value in self:
-            for each in value if isinstance(value, tuple | list) else (value,):
-                if isinstance(each, Endpoint):
-                    found.append(each)
-                elif isinstance(each, BackendSettings):
-                    found += each.endpoints()
-        return found
+        own = [value for _, value in self if isinstance(value, Endpoint)]
+        own += [each for each in self.standby if isinstance(each, Endpoint)]
+        return own + [
+            each for nested in self.nested_tables().values() for each in nested.endpoints()
+        ]
+
+    def nested_tables(self) -> dict[str, "BackendSettings"]:
+        """The backend tables inside this one, by key."""
+        return {key: value for key, value in self if isinstance(value, BackendSettings)}
 
     def warnings(self) -> list[str]:
         """Settings that are valid and dangerous: one sentence each, which begins with the key."""
         return [
             f"{key}.{warning}"
-            for key, value in self
-            if isinstance(value, BackendSettings)
-            for warning in value.warnings()
+            for key, nested in self.nested_tables().items()
+            for warning in nested.warnings()
         ]
 
 

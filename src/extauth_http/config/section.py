@@ -3,6 +3,7 @@
 The text of an error never holds a value, because any value may be a secret.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +37,13 @@ class WithSecrets(Section):
                 raise PydanticCustomError("secret", f"expected {key} or {key}_file, not both")
             data[key] = read_secret(f"{key}_file", Path(str(named)))
         return data
+
+
+def members(value: object) -> Iterable[object]:
+    """The values in a table or an array; any other value alone."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, tuple | list) else (value,)
 
 
 class SecretFile(Section):

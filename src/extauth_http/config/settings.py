@@ -16,7 +16,7 @@ from extauth_http.config.loader import (
     validate,
     with_environment,
 )
-from extauth_http.config.section import Section
+from extauth_http.config.section import Section, members
 from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.replies import Dialect
 
@@ -99,7 +99,7 @@ class Settings(Section):
 def _paths(section: BaseModel) -> list[Path]:
     found: list[Path] = []
     for _, value in section:
-        for each in value.values() if isinstance(value, dict) else (value,):
+        for each in members(value):
             if isinstance(each, Path):
                 found.append(each)
             elif isinstance(each, BaseModel):

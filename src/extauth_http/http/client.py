@@ -60,6 +60,8 @@ class HttpClient:
         self.status: int | None = None
         self.service: str | None = None
         """The URL that answered, without its path, if there are several (``standby``)."""
+        self.link: int | None = None
+        """The number of the table that decided, if there are several (``chain``)."""
         self.kind = factory.kind
         """The kind of backend that was used, for the log. It is another one if this backend leaves
         the command to the backend of a table inside its own; see ``adopt``."""
@@ -196,9 +198,7 @@ class HttpClientFactory:
         self.headers_with_auth: RawHeaders = (*HEADERS, *service_auth)
         self.service_auth_names = [name.decode() for name, _ in service_auth]
         self.nested = {
-            key: HttpClientFactory(value, pool)
-            for key, value in settings
-            if isinstance(value, BackendSettings)
+            key: HttpClientFactory(value, pool) for key, value in settings.nested_tables().items()
         }
 
     def for_command(self, command: Command, due: float, request_id: str) -> HttpClient:

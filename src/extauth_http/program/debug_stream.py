@@ -91,6 +91,8 @@ def format_outcome(outcome: Outcome, expected: Verdict | None) -> str:
     notes = [answer.reason]
     if outcome.decision.status is not None:
         notes.append(f"status {outcome.decision.status}")
+    if outcome.decision.link:
+        notes.append(f"link {outcome.decision.link}")
     if outcome.decision.service:
         notes.append(outcome.decision.service)
     notes.append(f"{outcome.seconds * 1000:.1f} ms")

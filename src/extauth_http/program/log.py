@@ -73,6 +73,8 @@ class Log:
             fields["backend"] = outcome.decision.backend
         if outcome.decision.status is not None:
             fields["status"] = outcome.decision.status
+        if outcome.decision.link:
+            fields["link"] = outcome.decision.link
         if outcome.decision.service:
             fields["service"] = outcome.decision.service
         fields["ms"] = round(outcome.seconds * 1000, 3)

@@ -13,13 +13,15 @@ class Decision:
     """An answer and its origin.
 
     ``backend`` is the kind of backend. ``status`` is the last HTTP status of the service.
-    ``service`` is the URL that answered, without its path, if there are several.
+    ``service`` is the URL that answered, without its path, if there are several. ``link`` is the
+    number of the table of a chain that decided.
     """
 
     answer: Answer
     backend: str | None = None
     status: int | None = None
     service: str | None = None
+    link: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
+from extauth_http.config.section import members
 from extauth_http.config.settings import Settings
 
 
@@ -15,4 +16,6 @@ def sections_of(settings: Settings) -> Iterator[BaseModel]:
 def _nested(sections: Iterable[BaseModel]) -> Iterator[BaseModel]:
     for section in sections:
         yield section
-        yield from _nested(value for _, value in section if isinstance(value, BaseModel))
+        yield from _nested(
+            each for _, value in section for each in members(value) if isinstance(each, BaseModel)
+        )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel, SecretStr
 
 from extauth_http.backends.registry import BUILT_IN
-from extauth_http.config.section import SecretFile
+from extauth_http.config.section import SecretFile, members
 from extauth_http.program.outcome import Decision
 from extauth_http.protocol.verdict import Answer, Mismatch
 from extauth_http.terminal.masking import mask_secrets, quotes_nothing
@@ -56,7 +56,7 @@ def _both_sides(mismatch: Mismatch, secrets: list[str]) -> Iterator[str]:
 def secrets_of(section: BaseModel) -> Iterator[str]:
     """Each secret in a table of the configuration and in the tables below it."""
     for _, value in section:
-        for each in value.values() if isinstance(value, dict) else (value,):
+        for each in members(value):
             if isinstance(each, SecretStr):
                 yield each.get_secret_value()
             elif isinstance(each, SecretFile):

@@ -8,7 +8,7 @@ from statistics import median
 from extauth_http.check.backend_example import NO_EXAMPLES, BackendExample, host_table
 from extauth_http.check.finding import Finding, Level, broken, good, warning
 from extauth_http.check.login import Login
-from extauth_http.check.service import reachability, standby
+from extauth_http.check.service import alternatives, reachability
 from extauth_http.check.service.description import (
     WRONG_URL_REASONS,
     describe_answer,
@@ -54,7 +54,7 @@ def findings(
         for host in hosts or list(dict.fromkeys(configured)) or [DEFAULT_HOST]:
             example = examples.get(host, BackendExample())
             yield from _unknown_user(probe, host, example, is_login_next=login is not None)
-            yield from standby.findings(settings, host)
+            yield from alternatives.findings(settings, host)
         if login:
             yield from _login(probe, login)
     finally:
@@ -65,7 +65,7 @@ def _origins(settings: Settings) -> Iterator[tuple[Origin, BackendSettings, str]
     """Each origin once, with its backend and the name of the backend's table in TOML."""
     seen: set[Origin] = set()
     for table, backend in _tables(settings):
-        nested = {each for inner in _nested(backend).values() for each in inner.endpoints()}
+        nested = {each for inner in backend.nested_tables().values() for each in inner.endpoints()}
         own = {each.origin for each in backend.endpoints() if each not in nested}
         for origin in sorted(own - seen):
             seen.add(origin)
@@ -82,13 +82,8 @@ def _with_nested_tables(
     table: str, backend: BackendSettings
 ) -> Iterator[tuple[str, BackendSettings]]:
     yield table, backend
-    for key, inner in _nested(backend).items():
+    for key, inner in backend.nested_tables().items():
         yield from _with_nested_tables(f"{table}.{key}", inner)
-
-
-def _nested(backend: BackendSettings) -> dict[str, BackendSettings]:
-    """Backend tables in a backend table, such as ``isuser`` of a token service."""
-    return {key: value for key, value in backend if isinstance(value, BackendSettings)}
 
 
 class _Probe:

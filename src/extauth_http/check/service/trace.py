@@ -196,7 +196,7 @@ def _public_words(section: BaseModel) -> Iterator[str]:
         elif isinstance(value, dict):
             # Names of fields. A value may be a secret: a constant header, for example.
             yield from (str(key) for key in value)
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple) and name != "field":
             for each in value:
                 if isinstance(each, BaseModel):
                     yield from _public_words(each)
