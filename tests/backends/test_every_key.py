@@ -232,11 +232,19 @@ def test_each_key_of_service_auth_is_used(
     kind: str, key: str, service: Service, file: Path
 ) -> None:
     values = {"token": "a", "username": "a", "password": "a", "name": "X-A", "value": "a"}
+    if kind == "oauth2":
+        values = {"client_id": "a", "client_secret": "a", "scope": "a", "audience": "a"}
+        values["token_url"] = f"http://127.0.0.1:{service.port}/token"
     model = service_auth.KINDS[kind]
     table = {"kind": kind, **{each: values[each] for each in values if each in model.model_fields}}
     changed = {**table, key: str(file) if key.endswith("_file") else f"{values.get(key)}2"}
     if key.endswith("_file"):
         changed.pop(key.removesuffix("_file"))
+    if key == "client_auth":
+        changed[key] = "client_secret_post"
+    if key == "issuer":
+        changed[key] = f"http://127.0.0.1:{service.port}/op"
+        changed.pop("token_url")
     base = {"kind": "rest", **filled(BASE["rest"], service, file)}
     sent = [observed(service, {**base, "service_auth": each}) for each in (table, changed)]
     assert sent[0] != sent[1]

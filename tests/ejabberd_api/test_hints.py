@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from extauth_http.config.endpoint import Endpoint
-from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
+from extauth_http.config.service_auth import StaticServiceAuth, static_service_auth_of_kind
 from extauth_http.ejabberd_api import hints
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.hints import CHECK_COMMANDS
@@ -62,8 +62,8 @@ def test_a_refused_call_has_a_hint(
     assert error.is_refused
 
 
-def account(table: dict[str, str] | None) -> ServiceAuth | None:
-    found: ServiceAuth | None = service_auth_of_kind(table)
+def account(table: dict[str, str] | None) -> StaticServiceAuth | None:
+    found: StaticServiceAuth | None = static_service_auth_of_kind(table)
     return found
 
 

@@ -18,6 +18,7 @@ from extauth_http.backends.base import Backend
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Url
 from extauth_http.config.section import WithSecrets
+from extauth_http.config.service_auth import header_names
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
@@ -42,8 +43,8 @@ class JsxcSettings(BackendSettings, WithSecrets):
 
     @model_validator(mode="after")
     def _check_service_auth(self) -> Self:
-        headers = self.service_auth.headers() if self.service_auth else []
-        if any(name.lower() == SIGNATURE_HEADER.lower().encode() for name, _ in headers):
+        names = header_names(self.service_auth)
+        if any(name.lower() == SIGNATURE_HEADER.lower() for name in names):
             raise ValueError(f"service_auth: {SIGNATURE_HEADER} holds the signature of the request")
         return self
 

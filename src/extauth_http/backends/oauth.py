@@ -1,12 +1,9 @@
 """An OAuth provider: its endpoints, and how this program authenticates as a client."""
 
-import time
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote_plus
-from weakref import ref
 
 from pydantic import SecretStr, model_validator
 
@@ -14,22 +11,9 @@ from extauth_http.backends.token import TokenSettings
 from extauth_http.config.endpoint import Endpoint, Url
 from extauth_http.config.section import WithSecrets
 from extauth_http.http.client import HttpClient
+from extauth_http.http.discovery import Discovery
 from extauth_http.http.response import Response
-from extauth_http.protocol.verdict import Mismatch, UndecidedError
-
-DISCOVERY_SECONDS = 300.0
-"""How long a discovery document is kept if its Cache-Control header does not say it."""
-
-MAX_DISCOVERY_SECONDS = 86_400.0
-"""How long a discovery document is kept at most."""
-
-
-_Document = tuple[dict[str, object], float, Callable[[], HttpClient | None]]
-"""A discovery document, the time until which it is kept, and a weak reference to its reader."""
-
-
-def _no_command() -> None:
-    return None
+from extauth_http.protocol.verdict import UndecidedError
 
 
 class OAuthSettings(TokenSettings, WithSecrets):
@@ -64,14 +48,23 @@ class OAuthSettings(TokenSettings, WithSecrets):
 
 
 class OAuthProvider:
-    """The endpoints of one provider. It keeps the discovery document, and no response about a
-    credential. Safe to use from several threads."""
+    """The endpoints of one provider. Safe to use from several threads."""
 
     def __init__(self, settings: OAuthSettings) -> None:
-        self._issuer = settings.issuer
-        self._document: _Document = ({}, 0.0, _no_command)
+        self._discovery = Discovery(settings.issuer) if settings.issuer else None
         self.has_credentials = settings.client_id is not None or settings.service_auth is not None
         self._form, self._headers = _client_credentials(settings)
+
+    def endpoint(self, name: str, http: HttpClient) -> Endpoint:
+        """An endpoint by its name in the discovery document. Raises UndecidedError
+        (``discovery``)."""
+        if self._discovery is None:
+            raise UndecidedError("discovery", f"there is no issuer to find {name}")
+        return self._discovery.endpoint(name, http)
+
+    def has_endpoint(self, name: str, http: HttpClient) -> bool:
+        """Whether the discovery document names such an endpoint. Raises UndecidedError."""
+        return self._discovery is not None and self._discovery.has_endpoint(name, http)
 
     @property
     def secrets(self) -> list[str]:
@@ -96,47 +89,6 @@ class OAuthProvider:
             raise client_refused(status)
         return response
 
-    def endpoint(self, name: str, http: HttpClient) -> Endpoint:
-        """An endpoint by its name in the discovery document (OpenID Connect Discovery 1.0).
-
-        Raises UndecidedError (``discovery``).
-        """
-        found = self._discover(http).get(name)
-        if not isinstance(found, str):
-            raise UndecidedError("discovery", f"the discovery document has no {name}")
-        try:
-            endpoint = Endpoint.parse(found)
-        except ValueError:
-            raise UndecidedError("discovery", f"{name} is not a URL") from None
-        if not endpoint.is_encrypted and Endpoint.parse(self._issuer or "").is_encrypted:
-            raise UndecidedError("discovery", f"{name} would send credentials in clear text")
-        return endpoint
-
-    def has_endpoint(self, name: str, http: HttpClient) -> bool:
-        """Whether the discovery document names such an endpoint. Raises UndecidedError."""
-        return self._issuer is not None and isinstance(self._discover(http).get(name), str)
-
-    def _discover(self, http: HttpClient) -> dict[str, object]:
-        """The discovery document. One that must not be kept is kept for the command itself."""
-        document, due, reader = self._document
-        if time.monotonic() < due or reader() is http:
-            return document
-        issuer = self._issuer or ""
-        url = Endpoint.parse(issuer).below(".well-known/openid-configuration")
-        response = http.get(url, service_auth=False)
-        if response.status_code != 200:
-            raise UndecidedError("discovery", f"{url}: status {response.status_code}")
-        document = response.json_object()
-        if document.get("issuer") != issuer:
-            # Section 4.3: otherwise one provider could name the endpoints of another.
-            mismatch = Mismatch("issuer", issuer, document.get("issuer"))
-            detail = "the discovery document is of another issuer"
-            raise UndecidedError("discovery", detail, mismatch)
-        lifetime = _lifetime(response.headers.get("cache-control", ""))
-        # One assignment, because several threads use a provider.
-        self._document = document, time.monotonic() + lifetime, ref(http)
-        return document
-
 
 def client_refused(status: int) -> UndecidedError:
     """The error for a provider that refuses this program."""
@@ -158,14 +110,3 @@ def _client_credentials(settings: OAuthSettings) -> tuple[dict[str, str], dict[s
         return {"client_id": client_id, "client_secret": secret}, {}
     pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
     return {}, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
-
-
-def _lifetime(cache_control: str) -> float:
-    """The seconds for which a response may be kept, by its Cache-Control header."""
-    for part in cache_control.lower().split(","):
-        name, _, value = part.strip().partition("=")
-        if name in ("no-store", "no-cache"):
-            return 0.0
-        if name == "max-age" and value.isdigit():
-            return min(float(value), MAX_DISCOVERY_SECONDS)
-    return DISCOVERY_SECONDS

@@ -32,6 +32,7 @@ from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.section import Section
+from extauth_http.config.service_auth import header_names as auth_header_names
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
@@ -276,12 +277,7 @@ def _default_json(operation: Operation) -> dict[str, str]:
 
 def _check_headers(settings: RestSettings, table: OperationTable) -> None:
     own = set(header_names([settings.headers, table.headers]))
-    auth = (
-        {name.decode().lower() for name, _ in settings.service_auth.headers()}
-        if settings.service_auth
-        else set()
-    )
-    if both := own & auth:
+    if both := own & {name.lower() for name in auth_header_names(settings.service_auth)}:
         raise ValueError(f"headers.{', '.join(sorted(both))}: service_auth sends this header")
 
 

@@ -37,7 +37,7 @@ from extauth_http.backends.token_claims import (
 )
 from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.backend import BackendSettings
-from extauth_http.config.service_auth import ServiceAuth
+from extauth_http.config.service_auth import ServiceAuth, header_names
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
@@ -77,9 +77,7 @@ def _isuser_setting(value: Any) -> Any:
 
 def check_authorization_is_free(service_auth: ServiceAuth | None) -> None:
     """Raises ValueError if ``service_auth`` sends the header that holds the user's credential."""
-    if service_auth is None:
-        return
-    if any(name.lower() == b"authorization" for name, _ in service_auth.headers()):
+    if any(name.lower() == "authorization" for name in header_names(service_auth)):
         raise ValueError(
             "service_auth: expected kind header with another name: the Authorization header holds "
             "the user's credential"

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ValidationInfo, model_validator
 
 from extauth_http.config.endpoint import Endpoint, Url
 from extauth_http.config.section import Section
-from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
+from extauth_http.config.service_auth import ClientCredentials, ServiceAuth, service_auth_of_kind
 from extauth_http.config.tls import Tls
 
 _REQUEST_KEYS = {"service_auth", "tls", "trust_env", "reuse_connections", "echo", "standby"}
@@ -68,6 +68,8 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
         """The URLs to which this backend sends credentials, those of nested backends included."""
         own = [value for _, value in self if isinstance(value, Endpoint)]
         own += [each for each in self.standby if isinstance(each, Endpoint)]
+        if isinstance(self.service_auth, ClientCredentials):
+            own.append(self.service_auth.endpoint)
         return own + [
             each for nested in self.nested_tables().values() for each in nested.endpoints()
         ]

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from extauth_http.config.endpoint import NetworkUrl
 from extauth_http.config.loader import ConfigError, read_toml, validate, with_environment
 from extauth_http.config.section import Section
-from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
+from extauth_http.config.service_auth import StaticServiceAuth, static_service_auth_of_kind
 from extauth_http.config.tls import Tls
 from extauth_http.protocol.jid import Jid
 
@@ -28,7 +28,9 @@ class EjabberdSettings(Section, arbitrary_types_allowed=True):
     """
 
     api: NetworkUrl
-    service_auth: Annotated[ServiceAuth | None, BeforeValidator(service_auth_of_kind)] = None
+    service_auth: Annotated[
+        StaticServiceAuth | None, BeforeValidator(static_service_auth_of_kind)
+    ] = None
     tls: Tls = Tls()
     timeout: float = Field(default=35.0, ge=1, le=600)
     room_admin: Jid | None = None

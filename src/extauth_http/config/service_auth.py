@@ -2,12 +2,14 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, SecretStr, field_validator
+from pydantic import AfterValidator, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from extauth_http.config.endpoint import Endpoint, NetworkUrl
 from extauth_http.config.section import WithSecrets
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -88,23 +90,75 @@ class Header(WithSecrets):
         return [(self.name.encode(), self.value.get_secret_value().encode())]
 
 
-ServiceAuth = Bearer | Basic | Header
-KINDS: dict[str, type[Bearer] | type[Basic] | type[Header]] = {
+class ClientCredentials(WithSecrets, arbitrary_types_allowed=True):
+    """``Authorization: Bearer …`` with an access token that this program requests for itself, by
+    the client credentials grant (RFC 6749 section 4.4).
+
+    The token endpoint is ``token_url``, or is found by discovery at ``issuer``.
+    """
+
+    secrets = ("client_secret",)
+    kind: Literal["oauth2"]
+    token_url: NetworkUrl | None = None
+    issuer: str | None = None
+    client_id: str
+    client_secret: SecretStr
+    client_secret_file: Path | None = None
+    client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    scope: str | None = None
+    audience: str | None = None
+
+    @model_validator(mode="after")
+    def _check_endpoint(self) -> Self:
+        if (self.token_url is None) == (self.issuer is None):
+            raise ValueError("expected either token_url or issuer")
+        if self.issuer is not None:
+            Endpoint.parse(self.issuer)
+        return self
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the first request for a token goes."""
+        return self.token_url or Endpoint.parse(self.issuer or "")
+
+
+StaticServiceAuth = Bearer | Basic | Header
+ServiceAuth = StaticServiceAuth | ClientCredentials
+STATIC_KINDS: dict[str, type[StaticServiceAuth]] = {
     "bearer": Bearer,
     "basic": Basic,
     "header": Header,
 }
+KINDS: dict[str, type[ServiceAuth]] = {**STATIC_KINDS, "oauth2": ClientCredentials}
+
+
+def header_names(auth: ServiceAuth | None) -> list[str]:
+    """The names of the headers that ``service_auth`` sends."""
+    if auth is None:
+        return []
+    if isinstance(auth, ClientCredentials):
+        return ["Authorization"]
+    return [name.decode() for name, _ in auth.headers()]
 
 
 def service_auth_of_kind(data: Any) -> Any:
-    """A ``service_auth`` table as the model of its kind.
+    """A ``service_auth`` table of a backend as the model of its kind.
 
     Raises pydantic.ValidationError, which names the keys of that kind, and PydanticCustomError if
     the table names no such kind.
     """
-    if data is None or isinstance(data, Bearer | Basic | Header):
+    return _of_kind(data, KINDS)
+
+
+def static_service_auth_of_kind(data: Any) -> Any:
+    """The same for a service with a fixed credential: kind ``oauth2`` is an error."""
+    return _of_kind(data, STATIC_KINDS)
+
+
+def _of_kind(data: Any, kinds: Mapping[str, type[ServiceAuth]]) -> Any:
+    if data is None or isinstance(data, WithSecrets):
         return data
     kind = data.get("kind") if isinstance(data, dict) else None
-    if kind not in KINDS:
-        raise PydanticCustomError("kind", f"expected kind to be one of {', '.join(KINDS)}")
-    return KINDS[kind].model_validate(data)
+    if not isinstance(kind, str) or kind not in kinds:
+        raise PydanticCustomError("kind", f"expected kind to be one of {', '.join(kinds)}")
+    return kinds[kind].model_validate(data)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from extauth_http.config.endpoint import Endpoint, is_loopback
-from extauth_http.config.service_auth import Basic, Bearer, ServiceAuth
+from extauth_http.config.service_auth import Basic, Bearer, StaticServiceAuth
 from extauth_http.http.failure import RequestFailedError, Step
 
 CHECK_COMMANDS = ("status", "get_loglevel", "check_password", "dump_config")
@@ -91,7 +91,7 @@ def not_the_api(url: Endpoint) -> Hint:
     )
 
 
-def refused(command: str, status: int, account: ServiceAuth | None) -> Hint | None:
+def refused(command: str, status: int, account: StaticServiceAuth | None) -> Hint | None:
     """The hint for a call that ejabberd refused with an HTTP status."""
     if status == httpx.codes.UNAUTHORIZED and account:
         return Hint("ejabberd rejects the account or token in [ejabberd.service_auth]")
@@ -122,7 +122,7 @@ def _listener(url: Endpoint) -> dict[str, Any]:
     return {"listen": [listener]}
 
 
-def _permission(command: str, account: ServiceAuth | None) -> dict[str, Any]:
+def _permission(command: str, account: StaticServiceAuth | None) -> dict[str, Any]:
     """The options that allow a caller to call a command."""
     if account is None and command in CHECK_COMMANDS:
         who: dict[str, Any] = {"ip": ["127.0.0.1/8", "::1/128"]}

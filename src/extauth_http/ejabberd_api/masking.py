@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from extauth_http.config.service_auth import ServiceAuth
+from extauth_http.config.service_auth import StaticServiceAuth
 from extauth_http.terminal.masking import MASK
 
 SECRET_NAMES = frozenset({"password", "token"})
@@ -18,7 +18,7 @@ def mask_arguments(value: Any) -> Any:
     return _masked(value, [])
 
 
-def sent_secrets(arguments: Any, account: ServiceAuth | None) -> list[str]:
+def sent_secrets(arguments: Any, account: StaticServiceAuth | None) -> list[str]:
     """The secrets in a request, in each form in which a server can repeat them: plain, as JSON
     escapes them, and as the account's header encodes them."""
     found: list[str] = []

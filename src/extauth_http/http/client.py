@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
+from extauth_http.config.service_auth import ClientCredentials, header_names
 from extauth_http.http.failure import RequestFailedError
 from extauth_http.http.pool import ConnectionPool, PoolFactory, RequestSender
 from extauth_http.http.request import Request, encode_body, refuse_headers
 from extauth_http.http.response import Response
 from extauth_http.http.response_parser import RawHeaders
+from extauth_http.http.service_token import ServiceToken
 from extauth_http.http.standby import StandbyOrder
 from extauth_http.protocol.command import Command
 
@@ -109,9 +111,13 @@ class HttpClient:
             lines.append((b"Content-Length", str(len(body)).encode()))
         if headers:
             lines = self._with_own_headers(lines, headers, service_auth)
-        return self._send(
-            Request(method.encode(), endpoint, lines, body, self.request_id.encode()), self.due
-        )
+        # Another server than the service, such as a provider, need not return the request ID.
+        request_id = self.request_id.encode() if service_auth else b""
+        request = Request(method.encode(), endpoint, lines, body, request_id)
+        response = self._send(request, self.due)
+        if service_auth and response.status_code == 401 and self._is_token_replaced(lines):
+            return self.request(method, url, json=json, data=data, params=params, headers=headers)
+        return response
 
     def client(self, *, service_auth: bool = True) -> "httpx.Client":
         """An ``httpx.Client`` with the deadline, connections and default headers of this command.
@@ -178,7 +184,25 @@ class HttpClient:
 
     def _headers(self, service_auth: bool) -> RawHeaders:
         known = self._factory.headers_with_auth if service_auth else HEADERS
+        if service_auth and self._factory.service_token:
+            known = (*known, (b"Authorization", b"Bearer " + self._service_token()))
         return (*known, (b"X-Request-ID", self.request_id.encode()))
+
+    def _is_token_replaced(self, sent: RawHeaders) -> bool:
+        """Whether the service may accept another access token of this program after a 401."""
+        token = self._factory.service_token
+        if token is None:
+            return False
+        value = next((value for name, value in sent if name == b"Authorization"), b"")
+        return token.refused(value.removeprefix(b"Bearer ").decode())
+
+    def _service_token(self) -> bytes:
+        """The access token of this program. Raises UndecidedError (``service_token``)."""
+        token = self._factory.service_token
+        assert token is not None  # noqa: S101 - the caller has looked
+        # Another client, because the log is about the requests of the command.
+        own = HttpClient(self._factory, self._command, self.due, self.request_id)
+        return token.get(own).encode()
 
 
 class HttpClientFactory:
@@ -194,9 +218,14 @@ class HttpClientFactory:
         self.kind = settings.kind
         self.sender: RequestSender = pool(settings)
         self.standby_order = StandbyOrder()
-        service_auth = settings.service_auth.headers() if settings.service_auth else ()
-        self.headers_with_auth: RawHeaders = (*HEADERS, *service_auth)
-        self.service_auth_names = [name.decode() for name, _ in service_auth]
+        auth = settings.service_auth
+        self.service_auth_names = header_names(auth)
+        self.service_token: ServiceToken | None = None
+        self.headers_with_auth: RawHeaders = HEADERS
+        if isinstance(auth, ClientCredentials):
+            self.service_token = ServiceToken(auth)
+        elif auth is not None:
+            self.headers_with_auth = (*HEADERS, *auth.headers())
         self.nested = {
             key: HttpClientFactory(value, pool) for key, value in settings.nested_tables().items()
         }

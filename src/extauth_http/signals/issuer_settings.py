@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from extauth_http.config.durations import parse_duration
 from extauth_http.config.endpoint import Endpoint, NetworkUrl
 from extauth_http.config.section import Section, WithSecrets
-from extauth_http.config.service_auth import ServiceAuth, service_auth_of_kind
+from extauth_http.config.service_auth import StaticServiceAuth, static_service_auth_of_kind
 from extauth_http.config.tls import Tls
 from extauth_http.protocol.preparation import nodeprep
 
@@ -57,7 +57,9 @@ class ResolveSettings(Section, arbitrary_types_allowed=True):
 
     url: str
     field: str = "username"
-    service_auth: Annotated[ServiceAuth | None, BeforeValidator(service_auth_of_kind)] = None
+    service_auth: Annotated[
+        StaticServiceAuth | None, BeforeValidator(static_service_auth_of_kind)
+    ] = None
     client_credentials: ClientCredentialsSettings | None = None
     tls: Tls = Tls()
 
