@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
+import jwt
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -44,6 +45,7 @@ BASE: dict[str, dict[str, Any]] = {
     "htpasswd": {"file": "{users}"},
     "introspection": {"url": "{url}/x", "client_id": "us", "client_secret": "ours"},
     "jsxc": {"url": "{url}/x", "secret": "first"},
+    "jwt": {"issuer": "{url}/op", "audience": "us", "secret": "s" * 32, "revocation": "at-expiry"},
     "mongooseim": {"url": "{url}/x"},
     "password_grant": {"url": "{url}/x", "client_id": "us", "client_secret": "ours"},
     "rest": {"url": "{url}/x", "allow": [{"field": "active", "equals": True}]},
@@ -87,6 +89,11 @@ COMMON: dict[str, Any] = {
     "standby": ["{url}/standby"],
     "try": [{**LINKS[0], "users": ["alice"], "url": "{url}/y"}, LINKS[1]],
     "file": "/dev/null",
+    "jwks_url": "{url}/keys",
+    "algorithms": ["HS512"],
+    "types": ["at+jwt"],
+    "confirm": {"kind": "status", "url": "{url}/x"},
+    "revocation": None,
 }
 """Another value for each key, for all kinds that have it."""
 
@@ -152,9 +159,15 @@ def observed(service: Service, backend: dict[str, Any]) -> list[object]:
     service.requests.clear()
     before = len(service.connections)
     found: list[object] = []
+    password = "a-token"
+    if backend["kind"] == "jwt":
+        issuer = f"http://127.0.0.1:{service.port}/op"
+        signed = {**CLAIMS, "iss": issuer, "aud": "us", "sub": "alice", "exp": 99_999_999_999}
+        password = jwt.encode(signed, "s" * 32, "HS256")
     commands = [
-        Command(Operation.AUTH, r"alice\40x", "example.org", "a-token"),
+        Command(Operation.AUTH, r"alice\40x", "example.org", password),
         Command(Operation.AUTH, "alice", "example.org", TOKEN_OF_JSXC),
+        Command(Operation.AUTH, "alice", "example.org", password),
         Command(Operation.ISUSER, "alice", "example.org"),
     ]
     for command in commands:
@@ -180,13 +193,19 @@ def test_each_key_of_each_kind_is_used_or_refused(
     changed = {**base, key: filled(COMMON[key], service, file)}
     if key.endswith("_file"):
         changed.pop(key.removesuffix("_file"), None)
-    if key == "issuer" and kind != "status":
+    if key == "issuer" and kind not in ("jwt", "status"):
         changed.pop("url")
+    if key == "issuer" and kind == "jwt":
+        changed["issuer"] += "/other"
+    if key == "username_claim" and kind == "jwt":
+        changed[key] = "nick"
     if key in ("standby", "reuse_connections") and error_of(changed):
         return
     if key == "standby":  # used if nothing answers at url
         base, changed = ({**each, "url": "http://127.0.0.1:1/x"} for each in (base, changed))
-    if key == "jid_unescape" and kind in ("introspection", "userinfo"):
+    if key == "confirm":
+        changed.pop("revocation")
+    if key == "jid_unescape" and kind in ("introspection", "jwt", "userinfo"):
         base, changed = ({**each, "username_claim": "nick"} for each in (base, changed))
     if key == "reuse_connections":
         assert connections(service, base) != connections(service, changed)

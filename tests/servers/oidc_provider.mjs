@@ -1,5 +1,6 @@
-// oidc-provider with one client for each signature algorithm. It prints its port, then reads one
-// JSON object per line: {"client": "RS256", "sub": "alice"} sends a logout token.
+// oidc-provider with one client for each signature algorithm. It prints its issuer, then reads one
+// JSON object per line: {"client": "RS256", "sub": "alice"} sends a logout token, and with
+// "audience": "xmpp" it issues a signed access token for this resource instead.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
@@ -19,6 +20,7 @@ server.listen(0, '127.0.0.1', () => {
   const issuer = `http://localhost:${server.address().port}`;
   const provider = new Provider(issuer, {
     jwks: { keys },
+    ttl: { AccessToken: 300 },
     clients: ['RS256', 'ES256', 'HS256'].map((alg) => ({
       client_id: alg,
       client_secret: secret,
@@ -35,8 +37,18 @@ server.listen(0, '127.0.0.1', () => {
   server.on('request', provider.callback());
   console.log(JSON.stringify({ issuer }));
   createInterface({ input: process.stdin }).on('line', async (line) => {
-    const { client, sub } = JSON.parse(line);
+    const { client, sub, audience } = JSON.parse(line);
     try {
+      if (audience) {
+        const token = new provider.AccessToken({
+          accountId: sub, client: await provider.Client.find(client), scope: 'login',
+        });
+        token.resourceServer = new provider.ResourceServer(`urn:${audience}`, {
+          audience, scope: 'login', accessTokenFormat: 'jwt', jwt: { sign: { alg: client } },
+        });
+        console.log(JSON.stringify({ token: await token.save() }));
+        return;
+      }
       await (await provider.Client.find(client)).backchannelLogout(sub, 'a-session');
       console.log(JSON.stringify({ error: null }));
     } catch (error) {

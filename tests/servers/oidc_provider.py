@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SCRIPT = Path(__file__).with_suffix(".mjs")
 CACHE = Path(__file__).parents[2] / ".cache" / "oidc-provider"
@@ -27,14 +28,22 @@ class OidcProvider:
     issuer: str
     process: "subprocess.Popen[str]"
 
+    def issue(self, user: str, client: str, audience: str) -> str:
+        """A signed access token of a user for this audience."""
+        issued: str = self._ask(client=client, sub=user, audience=audience)["token"]
+        return issued
+
     def log_out(self, user: str, client: str) -> str | None:
         """Sends a logout token to the client. Returns the error of the provider, if any."""
+        error: str | None = self._ask(client=client, sub=user)["error"]
+        return error
+
+    def _ask(self, **command: str) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"client": client, "sub": user}) + "\n")
+        self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
-        error: str | None = json.loads(self.process.stdout.readline())["error"]
-        return error
+        return json.loads(self.process.stdout.readline())
 
 
 @contextlib.contextmanager

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from extauth_http.backends.jwk_set import KeysError, parse_jwks
 from extauth_http.signals import issuer_keys
-from extauth_http.signals.issuer_keys import IssuerKeys, KeysError, parse_jwks
+from extauth_http.signals.issuer_keys import IssuerKeys
 from extauth_http.signals.rejection import Reason, RejectedError
 from tests.signals.tokens import SigningKey, ec_key, jwks, rsa_key
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from extauth_http.signals.issuer_keys import KeysError
+from extauth_http.backends.jwk_set import KeysError
 from extauth_http.signals.jwks_download import download_jwks
 from tests.integration.certificates import certificates
 from tests.integration.service import Request, Service, http

@@ -22,6 +22,7 @@ BUILT_IN = {
     "chain": "extauth_http.backends.chain:Chain",
     "htpasswd": "extauth_http.backends.htpasswd:Htpasswd",
     "introspection": "extauth_http.backends.introspection:Introspection",
+    "jwt": "extauth_http.backends.jwt:Jwt",
     "jsxc": "extauth_http.backends.jsxc:Jsxc",
     "mongooseim": "extauth_http.backends.mongooseim:Mongooseim",
     "password_grant": "extauth_http.backends.password_grant:PasswordGrant",
@@ -33,7 +34,7 @@ BUILT_IN = {
 that the others do not make the start slower."""
 
 
-EXTRAS = {"htpasswd"}
+EXTRAS = {"htpasswd", "jwt"}
 """Kinds that need packages of the extra of the same name."""
 
 

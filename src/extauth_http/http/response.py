@@ -96,7 +96,7 @@ class Response:
         could read differently: a name that occurs twice in one object, NaN, Infinity.
         """
         try:
-            return _JSON.decode(self.content.decode())
+            return strict_json(self.content)
         except (ValueError, RecursionError):
             detail = f"status {self.status_code}, body is not JSON ({self.content_type})"
             raise UndecidedError("not_an_answer", detail) from None
@@ -115,6 +115,11 @@ class Response:
         if 300 <= self.status_code < 400:
             detail += "; redirects are not followed"
         return UndecidedError(f"http_{self.status_code}", detail)
+
+
+def strict_json(data: bytes) -> Any:
+    """JSON that no two parsers can read differently. Raises ValueError and RecursionError."""
+    return _JSON.decode(data.decode())
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

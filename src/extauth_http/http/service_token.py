@@ -3,7 +3,6 @@
 It is kept until shortly before it expires. It says nothing about a user.
 """
 
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.service_auth import ClientCredentials
 from extauth_http.http.discovery import Discovery, Getter
 from extauth_http.http.response import Response
+from extauth_http.http.shared_request import SharedRequest
 from extauth_http.protocol.verdict import UndecidedError
 
 DEFAULT_SECONDS = 60.0
@@ -51,8 +51,8 @@ class ServiceToken:
         self._token = ""
         self._requested = 0.0
         self._replace_at = 0.0
-        self._failure: UndecidedError | None = None
-        self._pending: dict[str, threading.Event] = {}
+        self._failure = "it could not be requested"
+        self._shared = SharedRequest()
 
     def get(self, http: Sender) -> str:
         """The token. ``http`` is that of a command, whose deadline counts.
@@ -61,25 +61,16 @@ class ServiceToken:
         """
         if time.monotonic() < self._replace_at:
             return self._token
-        mine = threading.Event()
-        # One operation, which no other thread can interrupt: a lock could stay closed, because a
-        # thread inside a backend call can be stopped at any point.
-        pending = self._pending.setdefault("request", mine)
-        if pending is not mine:
-            if not pending.wait(max(0.0, http.due - time.monotonic())):
-                raise _error("no time was left while another login requested it")
-            if time.monotonic() < self._replace_at:
-                return self._token
-            raise self._failure or _error("it could not be requested")
         try:
-            self._request(http)
+            is_ours = self._shared.run(lambda: self._request(http), http.due)
+        except TimeoutError:
+            raise _error("no time was left while another login requested it") from None
         except UndecidedError as error:
-            self._failure = _error(f"{error.reason}: {error.detail}")
-            raise self._failure from None
-        finally:
-            self._pending.pop("request", None)
-            mine.set()
-        return self._token
+            self._failure = f"{error.reason}: {error.detail}"
+            raise _error(self._failure) from None
+        if is_ours or time.monotonic() < self._replace_at:
+            return self._token
+        raise _error(self._failure)
 
     def refused(self, token: str) -> bool:
         """Forgets a token that the service refused. Returns whether another one can be requested

@@ -6,13 +6,12 @@ few requests wait for it.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
-from typing import Any
 
 import jwt
 
+from extauth_http.backends.jwk_set import JwkSet, KeysError, parse_jwks
 from extauth_http.signals.rejection import Reason, RejectedError
 
 FETCH_INTERVAL = 1.0
@@ -37,36 +36,6 @@ may have changed a key without changing its name."""
 USABLE_SECONDS = 86_400.0
 """Keys of an issuer that cannot be reached are used for so long."""
 
-MAX_KEYS = 100
-"""Keys of one issuer. More are ignored."""
-
-_KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
-Jwk = dict[str, Any]
-
-
-class KeysError(Exception):
-    """The keys cannot be retrieved, or are not a JWK Set. The text is for the log."""
-
-
-def parse_jwks(text: str) -> list[Jwk]:
-    """The public signature keys of a JWK Set (RFC 7517 section 5). Raises KeysError.
-
-    Symmetric keys and keys for encryption are left out.
-    """
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        raise KeysError("the JWK Set is not JSON") from None
-    keys = found.get("keys") if isinstance(found, dict) else None
-    if not isinstance(keys, list):
-        raise KeysError("the JWK Set has no list of keys")
-    return [key for key in keys if isinstance(key, dict) and _is_for_signatures(key)][:MAX_KEYS]
-
-
-def _is_for_signatures(key: Jwk) -> bool:
-    return key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"
-
 
 class IssuerKeys:
     """``fetch`` retrieves the JWK Set as text, and runs in a thread. ``save`` keeps it, with the
@@ -82,9 +51,8 @@ class IssuerKeys:
         self._fetch = fetch
         self._save = save
         self._on_error = on_error
-        self._keys: list[Jwk] = []
+        self._keys = JwkSet([])
         self._fetched = 0.0
-        self._prepared: dict[tuple[int, str], jwt.PyJWK | None] = {}
         self._next_fetch = 0.0
         self._succeeded = 0.0
         """When the last retrieval that succeeded was started (``time.monotonic``)."""
@@ -92,7 +60,7 @@ class IssuerKeys:
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
         if saved:
-            self._keys, self._fetched = parse_jwks(saved[0]), saved[1]
+            self._keys, self._fetched = JwkSet(parse_jwks(saved[0])), saved[1]
 
     async def find(self, key_id: str | None, algorithm: str) -> list[jwt.PyJWK]:
         """The keys that can have made a signature.
@@ -150,8 +118,7 @@ class IssuerKeys:
             started = time.monotonic()
             self._next_fetch = started + FETCH_INTERVAL
             text = await asyncio.to_thread(self._fetch)
-            self._keys = parse_jwks(text)
-            self._prepared.clear()
+            self._keys = JwkSet(parse_jwks(text))
             self._fetched = time.time()
             self._succeeded = started
             await asyncio.to_thread(self._save, text, self._fetched)
@@ -164,28 +131,4 @@ class IssuerKeys:
     def _matching(self, key_id: str | None, algorithm: str) -> list[jwt.PyJWK]:
         if self._age() > USABLE_SECONDS:
             return []
-        found = [
-            self._prepare(number, key, algorithm)
-            for number, key in enumerate(self._keys)
-            if _fits(key, key_id, algorithm)
-        ]
-        return [key for key in found if key is not None]
-
-    def _prepare(self, number: int, key: Jwk, algorithm: str) -> jwt.PyJWK | None:
-        """None for a key that cannot be used, such as one with a wrong number."""
-        place = (number, algorithm)
-        if place not in self._prepared:
-            try:
-                self._prepared[place] = jwt.PyJWK(key, algorithm)
-            except (jwt.PyJWTError, ValueError, TypeError):
-                self._prepared[place] = None
-        return self._prepared[place]
-
-
-def _fits(key: Jwk, key_id: str | None, algorithm: str) -> bool:
-    return (
-        (key_id is None or key.get("kid") == key_id)
-        and key["kty"] == _KEY_TYPES.get(algorithm[:2])
-        and key.get("alg", algorithm) == algorithm
-        and key.get("crv") == _CURVES.get(algorithm, key.get("crv"))
-    )
+        return self._keys.matching(key_id, algorithm)

@@ -10,19 +10,9 @@ from extauth_http.config.durations import parse_duration
 from extauth_http.config.endpoint import Endpoint, NetworkUrl
 from extauth_http.config.section import Section, WithSecrets
 from extauth_http.config.service_auth import StaticServiceAuth, static_service_auth_of_kind
+from extauth_http.config.signature_algorithms import ASYMMETRIC, MIN_SECRET, SYMMETRIC
 from extauth_http.config.tls import Tls
 from extauth_http.protocol.preparation import nodeprep
-
-ASYMMETRIC = frozenset(
-    {*("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), *("ES256", "ES384", "ES512", "EdDSA")}
-)
-"""Signature algorithms whose key is public (RFC 7518 section 3.1, RFC 8037)."""
-
-SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
-"""Signature algorithms whose key is the client secret. Accepted only if there is one."""
-
-MIN_SECRET = 32
-"""Bytes of a ``client_secret``: RFC 7518 section 3.2 requires the size of the hash."""
 
 PLACEHOLDERS = frozenset({"sub", "email"})
 """What ``resolve.url`` can contain in braces."""

@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx
 
+from extauth_http.backends.jwk_set import KeysError
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.http import transport
 from extauth_http.http.failure import failure_of
-from extauth_http.signals.issuer_keys import KeysError
 from extauth_http.signals.issuer_settings import IssuerSettings
 
 TIMEOUT = 5.0  # seconds for each of the two requests

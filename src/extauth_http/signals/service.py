@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from extauth_http.backends.jwk_set import KeysError
 from extauth_http.backends.registry import load
 from extauth_http.config.ejabberd import EjabberdSettings
 from extauth_http.ejabberd_api.client import ApiClient
@@ -23,7 +24,7 @@ from extauth_http.service.notify import notify
 from extauth_http.signals.application import Application
 from extauth_http.signals.attempt import AttemptRunner
 from extauth_http.signals.committer import Committer
-from extauth_http.signals.issuer_keys import IssuerKeys, KeysError
+from extauth_http.signals.issuer_keys import IssuerKeys
 from extauth_http.signals.issuer_settings import IssuerSettings
 from extauth_http.signals.jwks_download import download_jwks
 from extauth_http.signals.log_limit import LogLimit

@@ -12,8 +12,9 @@ from typing import Any
 
 import jwt
 
+from extauth_http.config.signature_algorithms import SYMMETRIC
 from extauth_http.signals.issuer_keys import IssuerKeys
-from extauth_http.signals.issuer_settings import SYMMETRIC, IssuerSettings
+from extauth_http.signals.issuer_settings import IssuerSettings
 from extauth_http.signals.rejection import Reason, RejectedError
 
 MAX_NAME = 512

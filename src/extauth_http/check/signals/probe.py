@@ -51,7 +51,7 @@ def findings(file: Path | None) -> Iterator[Finding]:
 
 def _issuer(issuer: IssuerSettings) -> Iterator[Finding]:
     try:
-        from extauth_http.signals.issuer_keys import KeysError, parse_jwks
+        from extauth_http.backends.jwk_set import KeysError, parse_jwks
         from extauth_http.signals.jwks_download import download_jwks
     except ModuleNotFoundError as error:
         yield broken("signals-extra", f"the package {error.name} is missing", line=INSTALL)
