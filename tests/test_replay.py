@@ -13,7 +13,7 @@ from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.packets import packets
 from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import Answer, Verdict
-from extauth_http.replay import packets_of_text, print_rows
+from extauth_http.replay import Row, packets_of_text, print_rows
 from tests.integration.program import EXECUTABLE, auth, rest
 from tests.integration.service import Request, Service, http
 
@@ -151,7 +151,7 @@ def test_control_characters_in_a_reason_are_not_printed(capsys: pytest.CaptureFi
     command = Command(Operation.ISUSER, "alice", "example.org")
     decision = Decision(Answer(Verdict.UNDECIDED, "status", "from the service: \x1b[2J\u202e"))
     outcome = Outcome("id", 30, command.operation, command, decision, Dialect.EJABBERD, 0.01)
-    assert print_rows([(outcome, None)], 0.01) == 0
+    assert print_rows([Row(outcome)], 0.01) == 0
     assert "from the service: \ufffd[2J\ufffd" in capsys.readouterr().out
 
 
@@ -224,3 +224,63 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     from importlib.metadata import version
 
     assert run(tmp_path, "--version").stdout.decode() == f"extauth-http {version('extauth-http')}\n"
+
+
+CONFIG = """
+[backend]
+kind = "rest"
+url = "URL"
+headers = { apikey = { file = "SECRET" }, X-Realm = "{host}" }
+allow = [ { status = 200, field = "results.code", equals = 200 } ]
+deny = [ { status = [400, 404] }, { status = 200, field = "state", equals = ["locked", "off"] } ]
+"""
+
+
+def test_verbose_replay_shows_what_was_exchanged_and_which_rule_decided(tmp_path: Path) -> None:
+    answers = {
+        "right": '{"results": {"code": 200}, "name": "swordfish"}',
+        "off": '{"state": "off"}',
+        "other": '{"results": {"code": 400}, "state": "?"}',
+        "hunter2": '{"echo": "hunter2"}',
+    }
+
+    def behave(request: Request, connection: object) -> None:
+        body = answers[request.json()["password"]]
+        more = ("Content-Type: application/json", "Set-Cookie: id=hunter2", "X-Echo: right")
+        connection.sendall(http(200, body, *more))  # type: ignore[attr-defined]
+
+    secret, file = tmp_path / "key", tmp_path / "x.replay"
+    secret.write_text("0ur-0wn-key\n")
+    file.write_text("".join(f"auth:alice:example.org:{word}\n" for word in answers))
+    with Service(behave) as service:
+        config = CONFIG.replace("URL", service.url).replace("SECRET", str(secret))
+        done = run(tmp_path, "replay", "-v", str(file), config=config)
+    shown = done.stdout.decode()
+    for line in (
+        'rule 1 of allow holds: { status = 200, field = "results.code", equals = 200 }',
+        'rule 2 of deny holds: { status = 200, field = "state", equals = ["locked", "off"] }',
+        "rule 1 of allow does not hold: status 200 matches, field results.code is 400",
+        "rule 2 of deny does not hold: status 200 matches, field state is another text",
+        "rule 1 of allow does not hold: status 200 matches, field results.code is missing",
+        f"request: POST {service.url}/auth",
+        '"user": "alice", "host": "example.org", "password": "********"}',
+        "  apikey: ********",
+        "  X-Realm: example.org",
+        "  Content-Type: application/json",
+        "response: 200 application/json: ",
+        "  set-cookie: ********",
+        "  x-echo: ********",
+        "4 commands in",
+    ):
+        assert line in shown, line
+    for word in ("hunter2", "0ur-0wn-key", "swordfish"):
+        assert word not in shown + done.stderr.decode()
+
+
+def test_verbose_replay_of_a_service_that_does_not_answer_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "x.replay"
+    file.write_text("auth:alice:example.org:right => undecided\n")
+    done = run(tmp_path, "replay", "--verbose", str(file), config=rest("http://127.0.0.1:1/x"))
+    assert done.returncode == 0
+    assert "connect_refused" in done.stdout.decode()
+    assert "response: none" in done.stdout.decode()

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from extauth_http.program.debug_stream import DebugStream
 from extauth_http.program.outcome import Outcome, masked_command
@@ -26,8 +26,13 @@ from extauth_http.terminal.printable import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-Row = tuple[Outcome, Verdict | None]
-"""An outcome and the verdict that its line expects, if any."""
+
+class Row(NamedTuple):
+    """An outcome, the verdict that its line expects, if any, and what was exchanged."""
+
+    outcome: Outcome
+    expected: Verdict | None = None
+    lines: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="text such as 'auth:alice:example.org:secret => allow', one command on a line, or "
         "packets; - is standard input",
+    )
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show the requests, the responses and the rules that decided, with secrets masked",
     )
     parser.add_argument(
         "--record",
@@ -62,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return print_error(f"{error.filename}: {error.strerror}")
     except ValueError as error:
         return print_error(f"{name}: {error}")
-    return replay(arguments.config, source, debug=arguments.debug)
+    return replay(arguments.config, source, debug=arguments.debug, verbose=arguments.verbose)
 
 
 def packets_of_text(text: bytes) -> bytes:
@@ -82,8 +93,9 @@ def packets_of_text(text: bytes) -> bytes:
     return packets
 
 
-def replay(config: Path | None, source: int, *, debug: bool) -> int:
-    """Runs the commands of the file descriptor ``source`` through a port and prints the table.
+def replay(config: Path | None, source: int, *, debug: bool, verbose: bool) -> int:
+    """Runs the commands of the file descriptor ``source`` through a port and prints the table, with
+    ``verbose`` also what was exchanged with the service.
 
     Returns 1 if a verdict is not as expected, 2 if the configuration cannot be used.
     """
@@ -91,10 +103,11 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
     from extauth_http.config.loader import ConfigError, config_file
     from extauth_http.program.live_config import LiveConfig
     from extauth_http.program.log import Log
+    from extauth_http.program.traced_decider import TracedDecider
     from extauth_http.program.watchdog import Watchdog
 
     try:
-        load(config_file(config))
+        settings = load(config_file(config))
     except ConfigError as error:
         for problem in error.problems:
             print_error(problem)
@@ -103,17 +116,19 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
     live = LiveConfig(config, log)
     watchdog = Watchdog(on_hangup=live.reload_in_thread)
     reader = DebugStream()
+    traced = TracedDecider(settings) if verbose else None
     rows: list[Row] = []
     sink = os.open(os.devnull, os.O_WRONLY)
 
     def record(outcome: Outcome) -> None:
-        rows.append((outcome, reader.expected))
+        lines = traced.lines(outcome.decision) if traced else ()
+        rows.append(Row(outcome, reader.expected, lines))
         log.outcome(outcome)
 
     port = Port(
         source,
         sink,
-        live.acquire,
+        (lambda: traced) if traced else live.acquire,
         reader=reader,
         encode=lambda _: b"",
         record=record,
@@ -131,10 +146,10 @@ def replay(config: Path | None, source: int, *, debug: bool) -> int:
 def print_rows(rows: list[Row], seconds: float) -> int:
     """Prints the table and the totals. Returns 1 if a verdict is not as expected."""
     counts = dict.fromkeys(Verdict, 0)
-    for outcome, _ in rows:
+    for outcome, _, _ in rows:
         counts[outcome.decision.answer.verdict] += 1
     expectations = [
-        expected is outcome.decision.answer.verdict for outcome, expected in rows if expected
+        expected is outcome.decision.answer.verdict for outcome, expected, _ in rows if expected
     ]
     totals = f"{len(rows)} command{'s' * (len(rows) != 1)} in {seconds:.2f} s: "
     totals += ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items())
@@ -142,7 +157,13 @@ def print_rows(rows: list[Row], seconds: float) -> int:
         totals += f"; {sum(expectations)} of {len(expectations)} expectations met"
     console = stdout_console()
     try:
-        console.print(_table(rows))
+        if any(row.lines for row in rows):
+            for row in rows:
+                console.print(_table([row]))
+                for line in row.lines:
+                    console.print(f"    {printable(line)}", highlight=False, markup=False)
+        else:
+            console.print(_table(rows))
         console.print(totals, highlight=False)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -159,7 +180,7 @@ def _table(rows: list[Row]) -> "Table":
     table = Table(command, "verdict", "reason", "status", "ms", box=None, pad_edge=False)
     for column in table.columns[3:]:
         column.justify = "right"
-    for outcome, expected in rows:
+    for outcome, expected, _ in rows:
         answer = outcome.decision.answer
         verdict = Text(answer.verdict.value, style=colors[answer.verdict])
         if expected and expected is not answer.verdict:

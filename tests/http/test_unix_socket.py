@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
+from extauth_http.backends.request_trace import Trace, TracingPool
 from extauth_http.check.service import reachability
-from extauth_http.check.service.trace import Trace, TracingPool
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.protocol.command import Command, Operation
 from tests.decide import decide

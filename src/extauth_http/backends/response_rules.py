@@ -150,32 +150,6 @@ class Rule(Section):
         only_status = self.field is None and self.header is None and self.text is None
         return only_status and set(_CLASSES) <= {*map(str, self.status or ())}
 
-    def failure(self, response: ResponseView) -> str:
-        """Empty if the rule holds, else the first condition that does not, for the operator.
-
-        A value of the response is not in the text: it may be a credential.
-        """
-        if self.status is not None and not status_matches(self.status, response.status):
-            return f"status is {response.status}"
-        if self.field is not None:
-            name = ".".join(map(str, self.field))
-            found = find(response.document, self.field)
-            if found is MISSING:
-                return f"field {name} is missing"
-            if found is None and self.present:
-                return f"field {name} is null"
-            if not self.present and not _is_one_of(found, self.equals):
-                return f"field {name} is another value"
-        if self.header is not None:
-            value = response.header(self.header)
-            if not value:
-                return f"header {self.header} is missing"
-            if not self.present and not _is_one_of(value, self.equals):
-                return f"header {self.header} is another value"
-        if self.text is not None and response.text not in {text.encode() for text in self.text}:
-            return "the body is another text"
-        return ""
-
 
 Condition = Callable[[ResponseView], bool]
 
@@ -254,7 +228,7 @@ def _value_condition(rule: Rule) -> Callable[[Any], bool]:
         return lambda found: found is not MISSING and found is not None
     expected = rule.equals
     if isinstance(expected, list):
-        return lambda found: _is_one_of(found, expected)
+        return lambda found: is_one_of(found, expected)
     return lambda found: strictly_equal(found, expected)
 
 
@@ -284,7 +258,7 @@ def strictly_equal(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def _is_one_of(found: Any, expected: Any) -> bool:
+def is_one_of(found: Any, expected: Any) -> bool:
     return any(strictly_equal(found, each) for each in _alternatives(expected))
 
 

@@ -29,6 +29,7 @@ from extauth_http.backends.request_template import (
     send,
 )
 from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet
+from extauth_http.backends.rule_explanation import explain
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.section import Section
@@ -152,6 +153,7 @@ class Rest(Backend):
             return Answer(Verdict.DENY, "unsafe_name", str(error))
         url = self._base(values)
         response = ResponseView(send(http, url, request))
+        http.explain(lambda: explain(operation.rules, response))
         answer = decide(operation.rules, response)
         if answer.verdict is not Verdict.ALLOW:
             return answer

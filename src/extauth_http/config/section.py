@@ -3,7 +3,7 @@
 The text of an error never holds a value, because any value may be a secret.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -82,3 +82,15 @@ def read_secret(key: str, file: Path) -> str:
     if not text.isprintable():
         raise PydanticCustomError("secret", f"{key}: {file} holds more than one line of text")
     return text
+
+
+def secrets_of(section: BaseModel) -> Iterator[str]:
+    """Each secret in a table of the configuration and in the tables below it."""
+    for _, value in section:
+        for each in members(value):
+            if isinstance(each, SecretStr):
+                yield each.get_secret_value()
+            elif isinstance(each, SecretFile):
+                yield each.content.get_secret_value()
+            elif isinstance(each, BaseModel):
+                yield from secrets_of(each)

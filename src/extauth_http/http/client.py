@@ -1,6 +1,6 @@
 """What a backend sends requests with: HTTP that is bound to one command and its deadline."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from extauth_http.config.backend import BackendSettings
@@ -64,6 +64,8 @@ class HttpClient:
         """The URL that answered, without its path, if there are several (``standby``)."""
         self.link: int | None = None
         """The number of the table that decided, if there are several (``chain``)."""
+        self.notes: list[str] = []
+        """Which rules decided, for people; see ``explain``."""
         self.kind = factory.kind
         """The kind of backend that was used, for the log. It is another one if this backend leaves
         the command to the backend of a table inside its own; see ``adopt``."""
@@ -145,9 +147,15 @@ class HttpClient:
         """
         return HttpClient(self._factory.nested[key], self._command, self.due, self.request_id)
 
+    def explain(self, lines: Callable[[], Iterable[str]]) -> None:
+        """Adds to ``notes`` if somebody reads them, as with ``replay -v``."""
+        if self._factory.explains:
+            self.notes += lines()
+
     def adopt(self, nested: "HttpClient") -> None:
         """Takes over what the log says about the use of a nested backend."""
         self.kind, self.status, self.service = nested.kind, nested.status, nested.service
+        self.notes += nested.notes
 
     def _send(self, request: Request, due: float) -> Response:
         may_repeat = not self._command.operation.is_write
@@ -209,14 +217,20 @@ class HttpClientFactory:
     """Makes the HttpClient of each command to one backend. Safe to use from several threads."""
 
     def __init__(
-        self, settings: BackendSettings, pool: PoolFactory = ConnectionPool.of_backend
+        self,
+        settings: BackendSettings,
+        pool: PoolFactory = ConnectionPool.of_backend,
+        *,
+        explains: bool = False,
     ) -> None:
-        """``pool`` also makes the pools of the backend tables inside of the settings.
+        """``pool`` also makes the pools of the backend tables inside of the settings. With
+        ``explains``, backends say which of their rules decided.
 
         Raises ValueError if a certificate or key file cannot be used.
         """
         self.kind = settings.kind
         self.sender: RequestSender = pool(settings)
+        self.explains = explains
         self.standby_order = StandbyOrder()
         auth = settings.service_auth
         self.service_auth_names = header_names(auth)
@@ -227,7 +241,8 @@ class HttpClientFactory:
         elif auth is not None:
             self.headers_with_auth = (*HEADERS, *auth.headers())
         self.nested = {
-            key: HttpClientFactory(value, pool) for key, value in settings.nested_tables().items()
+            key: HttpClientFactory(value, pool, explains=explains)
+            for key, value in settings.nested_tables().items()
         }
 
     def for_command(self, command: Command, due: float, request_id: str) -> HttpClient:

@@ -26,18 +26,27 @@ from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
 class Decider:
     """The backends of one configuration. Safe to use from several threads.
 
-    ``deadline`` is in seconds. ``pool`` creates the connection pool of a backend.
+    ``deadline`` is in seconds. ``pool`` creates the connection pool of a backend. With
+    ``explains``, a decision has notes about the rules that decided.
     """
 
-    def __init__(self, settings: Settings, pool: PoolFactory = ConnectionPool.of_backend) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: PoolFactory = ConnectionPool.of_backend,
+        *,
+        explains: bool = False,
+    ) -> None:
         self.deadline = settings.deadline
         self.dialect = settings.dialect
         self._lock = threading.Lock()
         self._uses = 0
         self._is_retired = False
-        self._default = _HostBackend(settings.backend, pool) if settings.backend else None
+        self._default = (
+            _HostBackend(settings.backend, pool, explains=explains) if settings.backend else None
+        )
         self._hosts = {
-            host: _HostBackend(own.backend, pool)
+            host: _HostBackend(own.backend, pool, explains=explains)
             for host, own in settings.hosts.items()
             if own.backend
         }
@@ -59,7 +68,7 @@ class Decider:
                 detail = "the name begins or ends with an escaped space"
                 return Decision(Answer(Verdict.DENY, "unsafe_name", detail), backend.kind)
         answer = _call(backend.instance, command, http)
-        return Decision(answer, http.kind, http.status, http.service, http.link)
+        return Decision(answer, http.kind, http.status, http.service, http.link, tuple(http.notes))
 
     @property
     def hosts(self) -> Collection[str]:
@@ -134,10 +143,10 @@ class UnconfiguredDecider:
 class _HostBackend:
     """The backend of one or more virtual hosts and its HTTP client."""
 
-    def __init__(self, settings: BackendSettings, pool: PoolFactory) -> None:
+    def __init__(self, settings: BackendSettings, pool: PoolFactory, *, explains: bool) -> None:
         self.kind = settings.kind
         self.unescapes = settings.jid_unescape
-        self.http = HttpClientFactory(settings, pool)
+        self.http = HttpClientFactory(settings, pool, explains=explains)
         self.instance: Backend = backend_class(settings.kind)(settings)
 
 

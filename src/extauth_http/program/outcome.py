@@ -14,7 +14,8 @@ class Decision:
 
     ``backend`` is the kind of backend. ``status`` is the last HTTP status of the service.
     ``service`` is the URL that answered, without its path, if there are several. ``link`` is the
-    number of the table of a chain that decided.
+    number of the table of a chain that decided. ``notes`` say which rules decided; they are empty
+    unless a Decider explains.
     """
 
     answer: Answer
@@ -22,6 +23,7 @@ class Decision:
     status: int | None = None
     service: str | None = None
     link: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,7 @@ credential, so they are shown as they are. Those of a plugin may hold anything.
 import json
 from collections.abc import Iterable, Iterator
 
-from pydantic import BaseModel, SecretStr
-
 from extauth_http.backends.registry import BUILT_IN
-from extauth_http.config.section import SecretFile, members
 from extauth_http.program.outcome import Decision
 from extauth_http.protocol.verdict import Answer, Mismatch
 from extauth_http.terminal.masking import mask_secrets, quotes_nothing
@@ -51,15 +48,3 @@ def _both_sides(mismatch: Mismatch, secrets: list[str]) -> Iterator[str]:
         shown = text if is_public else "not shown, because it may contain a part of a secret"
     yield f"{mismatch.subject} expected: {mismatch.expected}"
     yield f"{mismatch.subject} found:    {shown}"
-
-
-def secrets_of(section: BaseModel) -> Iterator[str]:
-    """Each secret in a table of the configuration and in the tables below it."""
-    for _, value in section:
-        for each in members(value):
-            if isinstance(each, SecretStr):
-                yield each.get_secret_value()
-            elif isinstance(each, SecretFile):
-                yield each.content.get_secret_value()
-            elif isinstance(each, BaseModel):
-                yield from secrets_of(each)

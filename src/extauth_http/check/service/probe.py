@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from statistics import median
 
+from extauth_http.backends.request_trace import Trace, TracingPool
 from extauth_http.check.backend_example import NO_EXAMPLES, BackendExample, host_table
 from extauth_http.check.finding import Finding, Level, broken, good, warning
 from extauth_http.check.login import Login
@@ -13,11 +14,10 @@ from extauth_http.check.service.description import (
     WRONG_URL_REASONS,
     describe_answer,
     hints,
-    secrets_of,
 )
-from extauth_http.check.service.trace import Trace, TracingPool
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Origin
+from extauth_http.config.section import secrets_of
 from extauth_http.config.settings import Settings
 from extauth_http.program.decider import Decider
 from extauth_http.program.outcome import Decision

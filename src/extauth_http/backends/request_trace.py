@@ -1,6 +1,7 @@
 """Requests and responses as text for people, without anything that may be a credential.
 
-Only what is known to be public is shown: the user and host of the command, booleans and null, the
+Only what is known to be public is shown: the user and host of the command, booleans, null and
+small numbers, the
 words of the configuration and of the protocols, and the endpoints in a discovery document.
 Everything else is masked. This includes unknown fields, and a password that the service returns in
 any encoding.
@@ -15,11 +16,13 @@ from urllib.parse import parse_qsl, unquote
 from pydantic import BaseModel
 
 from extauth_http.backends.oauth_errors import STANDARD_ERRORS
+from extauth_http.backends.rule_explanation import MAX_SHOWN_NUMBER
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.http.pool import ConnectionPool, RequestSender
 from extauth_http.http.request import Request
-from extauth_http.http.response import Response
+from extauth_http.http.response import CONTENT_TYPES, Response
+from extauth_http.http.response_parser import RawHeaders
 from extauth_http.protocol.command import Operation
 from extauth_http.terminal.masking import MASK, quotes_nothing
 
@@ -48,16 +51,27 @@ PATHS = {
 
 DISCOVERY = b"/.well-known/openid-configuration"
 
+PUBLIC_HEADERS = {
+    *("accept", "accept-encoding", "cache-control", "connection", "content-encoding"),
+    *("content-length", "date", "host", "server", "transfer-encoding", "user-agent"),
+    *("x-request-id",),
+}
+"""Names of headers, in lower case, whose value says nothing about a user."""
+
+AUTH_SCHEMES = {"Basic", "Bearer", "Token"}
+
 PUBLIC_SETTINGS = {"issuer", "path", "username_claim"}
 """Settings whose value is a path, a URL or the name of a field."""
 
 
 @dataclass(frozen=True, slots=True)
 class TracedRequest:
-    """One request and its response, both masked."""
+    """One request and its response, both masked. ``headers`` are lines such as ``Name: value``."""
 
     request: str
     response: str
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,18 @@ class Trace:
             for line in (f"request: {each.request}", f"response: {each.response}")
         )
 
+    @property
+    def lines_with_headers(self) -> tuple[str, ...]:
+        """The same with the headers, which are indented."""
+        lines: list[str] = []
+        for each in self.requests:
+            lines += (f"request: {each.request}", *(f"  {line}" for line in each.request_headers))
+            lines += (
+                f"response: {each.response}",
+                *(f"  {line}" for line in each.response_headers),
+            )
+        return tuple(lines)
+
 
 class TracingPool:
     """A connection pool that adds each request to a trace."""
@@ -111,13 +137,20 @@ class TracingPool:
     def send(self, request: Request, due: float, *, may_repeat: bool) -> Response:
         parts = (request.method.decode(), self._url(request.endpoint), self._body(request.body))
         response_text = "none"
+        response_headers: tuple[str, ...] = ()
         try:
             response = self._pool.send(request, due, may_repeat=may_repeat)
             if request.endpoint.target.endswith(DISCOVERY):
                 self._trace.endpoints.update(_endpoints(response))
             response_text = self._response(response)
+            response_headers = self._headers(response.raw_headers)
         finally:
-            sent = TracedRequest(" ".join(filter(None, parts)), response_text)
+            sent = TracedRequest(
+                " ".join(filter(None, parts)),
+                response_text,
+                self._headers(request.headers),
+                response_headers,
+            )
             self._trace.requests.append(sent)
         return response
 
@@ -142,6 +175,22 @@ class TracingPool:
             body = f"{len(response.content)} bytes"
         return f"{response.status_code} {response.content_type}: {body or 'empty'}"
 
+    def _headers(self, headers: RawHeaders) -> tuple[str, ...]:
+        return tuple(
+            f"{(shown := name.decode('latin-1'))}: {self._header_value(shown, value)}"
+            for name, value in headers
+        )
+
+    def _header_value(self, name: str, value: bytes) -> str:
+        text = value.decode("utf-8", "replace")
+        if name.lower() == "content-type":
+            essence = text.partition(";")[0].strip().lower()
+            return essence if essence in CONTENT_TYPES else MASK
+        if name.lower() in PUBLIC_HEADERS or self._trace.may_show(text):
+            return text if quotes_nothing(text, self._trace.secrets) else MASK
+        scheme, space, _ = text.partition(" ")
+        return f"{scheme} {MASK}" if space and scheme in AUTH_SCHEMES else MASK
+
     def _body(self, body: bytes) -> str:
         try:
             text = json.dumps(self._masked(json.loads(body)), ensure_ascii=False)
@@ -157,6 +206,9 @@ class TracingPool:
             return [self._masked(inner) for inner in value]
         if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, int | float):
+            is_code = abs(value) <= MAX_SHOWN_NUMBER and str(value) not in self._trace.secrets
+            return value if is_code else MASK
         return value if isinstance(value, str) and self._trace.may_show(value) else MASK
 
     def _masked_members(self, members: dict[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
+from extauth_http.backends.request_trace import Trace, TracedRequest, TracingPool
 from extauth_http.check.login import Login
 from extauth_http.check.report import as_json
 from extauth_http.check.service import probe
-from extauth_http.check.service.trace import Trace, TracedRequest, TracingPool
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.http.request import Request
@@ -120,7 +120,7 @@ def test_a_secret_of_the_configuration_that_the_service_returns_is_not_shown() -
 
 
 def test_each_member_is_shown_when_several_names_are_masked() -> None:
-    members = '{"result": false, "a": 1, "b": true, "c": null}'
+    members = '{"result": false, "a": 1000, "b": true, "c": null}'
     with Service(answering(http(200, members, TYPE))) as service:
         text = report_of({"kind": "rest", "url": service.url}, PASSWORD)
     assert f'"result": false, "{MASK}": "{MASK}", "{MASK} (2)": true, "{MASK} (3)": null' in text
