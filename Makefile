@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test fresh matrix storm fuzz mutation bench check format
+.PHONY: help setup demo test dist fresh matrix storm fuzz mutation bench check format
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -22,6 +22,9 @@ demo: $(STAMP) ## show what the program does, with the example token service
 test: $(STAMP) ## run all tests, with a real ejabberd; as root, install what they need
 	$(BIN)/python -m tests.install_packages
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+
+dist: $(STAMP) ## build the wheel and the source distribution into dist/
+	$(BIN)/python -m hatchling build
 
 fresh: $(STAMP) ## run `make demo` and `make test` on new Debian releases (root, debootstrap)
 	$(BIN)/python -m tests.fresh
