@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test dist fresh matrix storm fuzz mutation bench check format
+.PHONY: help setup demo test dist fresh matrix storm fuzz mutation bench check format recipes
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -35,6 +35,12 @@ matrix: $(STAMP) ## run the end-to-end tests with each ejabberd of Debian (root,
 storm: $(STAMP) ## 5,000 events of identity providers, with kills; about ten minutes
 	$(BIN)/python -m tests.install_packages
 	STORM_EVENTS=5000 $(BIN)/python -m pytest -q -s tests/e2e/test_signals_storm.py
+
+recipes: $(STAMP) ## run the tests of docs/recipes.md, with Synapse (about 500 MB) as well
+	$(BIN)/python -m tests.install_packages
+	$(PYTHON) -m venv .cache/synapse
+	.cache/synapse/bin/python -m pip install --quiet --disable-pip-version-check matrix-synapse
+	$(BIN)/python -m pytest tests/recipes
 
 fuzz: $(STAMP) ## fuzz the protocol for one minute
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'

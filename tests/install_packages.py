@@ -58,6 +58,22 @@ PACKAGES = (
         ("nginx.service",),
     ),
     Package(
+        "dbconfig-sqlite3",
+        "Glewlwyd is configured by it",
+        "usr/share/doc/dbconfig-sqlite3/copyright",
+        Path("/etc/dbconfig-sqlite3"),
+    ),
+    Package(
+        "glewlwyd",
+        "the test of its recipe asks it",
+        "usr/bin/glewlwyd",
+        Path("/etc/glewlwyd"),
+        ("glewlwyd.service",),
+    ),
+    Package(
+        "sqlite3", "it creates a database for Glewlwyd", "usr/bin/sqlite3", Path("/etc/sqlite3")
+    ),
+    Package(
         "apache2-utils",
         "its htpasswd writes a file that a test reads",
         "usr/bin/htpasswd",

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from extauth_http.backends.request_template import RequestTable
+from extauth_http.backends.request_tables import RequestTable
 from extauth_http.protocol.command import Command, Operation
 from tests.decide import decide
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from extauth_http.protocol.command import Command, Operation
 from tests.backends.test_rest import command, sent
 from tests.decide import decide
 from tests.integration.service import YES, Service, answering
@@ -53,3 +54,31 @@ def test_a_header_that_cannot_be_read_is_an_error_that_names_it(value: Any, erro
             backend={"kind": "rest", "url": "http://127.0.0.1/", "headers": {"apikey": value}}
         )
     assert f"headers\n  Value error, apikey: {error}" in str(caught.value)
+
+
+def test_a_header_can_be_the_basic_authentication_of_the_user() -> None:
+    auth = {"method": "GET", "path": "me", "headers": {"Authorization": "Basic {basic}"}}
+    request = sent("auth", operations={"auth": auth})
+    assert request.headers["authorization"] == "Basic YWxpY2U6cGFzcw=="
+    with Service(answering(YES)) as service:
+        alice = Command(Operation.AUTH, "alice:pass", "example.org", "word")
+        table: dict[str, Any] = {"url": service.url, "operations": {"auth": auth}}
+        assert decide(alice, kind="rest", **table).answer.reason == "unsafe_name"
+        assert service.requests == []
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        {"auth": {"json": {"a": "{basic}"}}},
+        {"auth": {"query": {"a": "{basic}"}}},
+        {"auth": {"path": "{basic}"}},
+        {"isuser": {"headers": {"Authorization": "Basic {basic}"}}},
+        {"certauth": {"headers": {"Authorization": "Basic {basic}"}}},
+    ],
+)
+def test_basic_authentication_is_for_headers_of_operations_with_a_password(
+    operations: dict[str, Any],
+) -> None:
+    with pytest.raises(ValidationError, match=r"there is no \{basic\} here"):
+        settings_of(backend={"kind": "rest", "url": "http://a.de", "operations": operations})

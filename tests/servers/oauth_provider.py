@@ -1,4 +1,5 @@
-"""A real OAuth 2.0 and OpenID Connect provider, django-oauth-toolkit, as a process for tests.
+"""A real OAuth 2.0 and OpenID Connect provider, django-oauth-toolkit, as a process for tests. It
+also serves Django REST framework, with its tokens and with simplejwt.
 
 The first line that it prints is its issuer. Then it reads one JSON object per line from standard
 input and answers each with one line.
@@ -35,6 +36,14 @@ class OAuthProvider:
         """A new access token of this user."""
         issued: str = self._ask(do="token", user=user, scope=scope, seconds=seconds)
         return issued
+
+    def api_token(self, user: str) -> str:
+        """The token of a user for Django REST framework."""
+        issued: str = self._ask(do="api_token", user=user)
+        return issued
+
+    def disable(self, user: str) -> None:
+        self._ask(do="disable", user=user)
 
     def revoke(self, token: str) -> None:
         self._ask(do="revoke", token=token)
@@ -109,7 +118,14 @@ def configure(folder: Path, issuer: str) -> None:
             "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "db.sqlite3"}
         },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
+        INSTALLED_APPS=[
+            *("django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"),
+            *("rest_framework", "rest_framework.authtoken"),
+        ],
+        REST_FRAMEWORK={
+            "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+            "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+        },
         AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"],
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         OAUTH2_PROVIDER={
@@ -120,14 +136,26 @@ def configure(folder: Path, issuer: str) -> None:
             "SCOPES": dict.fromkeys(["openid", "profile", "email", "xmpp", "introspection"], ""),
         },
         ROOT_URLCONF=__name__,
-        SECRET_KEY="only for tests",
+        SECRET_KEY="only for tests, and longer than 32 bytes",
         USE_TZ=True,
     )
     django.setup()
     from django.urls import include, path
 
     global urlpatterns
-    urlpatterns = [path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]
+    from rest_framework.decorators import api_view
+    from rest_framework.response import Response
+    from rest_framework_simplejwt.views import TokenObtainPairView
+
+    @api_view(["GET"])  # type: ignore[untyped-decorator]
+    def me(request: Any) -> Any:
+        return Response({"username": request.user.username})
+
+    urlpatterns = [
+        path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
+        path("api/me/", me),
+        path("api/token/", TokenObtainPairView.as_view()),
+    ]
 
 
 urlpatterns: list[Any] = []
@@ -189,6 +217,13 @@ def execute(command: dict[str, Any]) -> Any:
                 expires=timezone.now() + timedelta(seconds=command["seconds"]),
             )
             return token
+        case "api_token":
+            from rest_framework.authtoken.models import Token
+
+            user = User.objects.get(username=command["user"])
+            return Token.objects.get_or_create(user=user)[0].key
+        case "disable":
+            User.objects.filter(username=command["user"]).update(is_active=False)
         case "revoke":
             AccessToken.objects.get(token=command["token"]).revoke()
         case "password":

@@ -1,6 +1,7 @@
 // oidc-provider with one client for each signature algorithm. It prints its issuer, then reads one
 // JSON object per line: {"client": "RS256", "sub": "alice"} sends a logout token, and with
-// "audience": "xmpp" it issues a signed access token for this resource instead.
+// "audience": "xmpp" it issues a signed access token for this resource instead. The audience "opaque"
+// stands for a token that is not signed, and "destroy" ends such a token.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
@@ -30,20 +31,25 @@ server.listen(0, '127.0.0.1', () => {
       backchannel_logout_session_required: alg === 'ES256',
     })),
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'HS256'] },
-    features: { backchannelLogout: { enabled: true }, devInteractions: { enabled: false } },
+    features: { introspection: { enabled: true }, backchannelLogout: { enabled: true }, devInteractions: { enabled: false } },
     // The default dispatcher refuses private addresses, and the tests use no other ones.
     fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
   });
   server.on('request', provider.callback());
   console.log(JSON.stringify({ issuer }));
   createInterface({ input: process.stdin }).on('line', async (line) => {
-    const { client, sub, audience } = JSON.parse(line);
+    const { client, sub, audience, destroy } = JSON.parse(line);
     try {
+      if (destroy) {
+        await (await provider.AccessToken.find(destroy)).destroy();
+        console.log(JSON.stringify({}));
+        return;
+      }
       if (audience) {
         const token = new provider.AccessToken({
           accountId: sub, client: await provider.Client.find(client), scope: 'login',
         });
-        token.resourceServer = new provider.ResourceServer(`urn:${audience}`, {
+        if (audience !== 'opaque') token.resourceServer = new provider.ResourceServer(`urn:${audience}`, {
           audience, scope: 'login', accessTokenFormat: 'jwt', jwt: { sign: { alg: client } },
         });
         console.log(JSON.stringify({ token: await token.save() }));

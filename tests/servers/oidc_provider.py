@@ -33,6 +33,10 @@ class OidcProvider:
         issued: str = self._ask(client=client, sub=user, audience=audience)["token"]
         return issued
 
+    def destroy(self, token: str) -> None:
+        """Ends a token that was issued for the audience ``opaque``."""
+        self._ask(destroy=token)
+
     def log_out(self, user: str, client: str) -> str | None:
         """Sends a logout token to the client. Returns the error of the provider, if any."""
         error: str | None = self._ask(client=client, sub=user)["error"]
@@ -43,7 +47,9 @@ class OidcProvider:
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        # The package prints notices to the same stream.
+        line = next(line for line in self.process.stdout if line.startswith("{"))
+        return json.loads(line)
 
 
 @contextlib.contextmanager

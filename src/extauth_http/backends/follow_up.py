@@ -7,12 +7,8 @@ request revokes it. The result never changes the verdict.
 from collections.abc import Mapping
 
 from extauth_http.backends.placeholders import ANSWER, Values, names_for
-from extauth_http.backends.request_template import (
-    RequestTable,
-    RequestTemplate,
-    UnsafeValueError,
-    send,
-)
+from extauth_http.backends.request_tables import RequestTable
+from extauth_http.backends.request_template import RequestTemplate, UnsafeValueError, send
 from extauth_http.backends.response_rules import ResponseView, find
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.section import SecretFile

@@ -11,10 +11,11 @@ from string import Formatter
 
 from extauth_http.protocol.command import Command, Operation
 
-NAMES = ("user", "host", "jid", "password", "certificate", "operation", "request_id")
-"""Every placeholder, as ``{name}``."""
+NAMES = ("user", "host", "jid", "password", "basic", "certificate", "operation", "request_id")
+"""Every placeholder, as ``{name}``. ``{basic}`` is ``user:password`` in base64, for a header
+``Authorization = "Basic {basic}"`` (RFC 7617)."""
 
-USER_NAMES = frozenset({"user", "jid"})
+USER_NAMES = frozenset({"user", "jid", "basic"})
 """Placeholders that identify the user of a command."""
 
 ANSWER = "answer."
@@ -121,9 +122,12 @@ def credential_name(operation: Operation) -> str | None:
 def names_for(operation: Operation) -> tuple[str, ...]:
     """The placeholders that an operation has."""
     credential = credential_name(operation)
-    return tuple(
-        name for name in NAMES if name not in ("password", "certificate") or name == credential
-    )
+    missing = {
+        "password": {"certificate"},
+        "certificate": {"password", "basic"},
+        None: {"password", "basic", "certificate"},
+    }[credential]
+    return tuple(name for name in NAMES if name not in missing)
 
 
 _FIXED = {operation: (operation.value, credential_name(operation)) for operation in Operation}

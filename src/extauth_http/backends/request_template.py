@@ -12,37 +12,20 @@ headers   as it is; a value that a header cannot hold is refused
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
-
 from extauth_http.backends.placeholders import USER_NAMES, Template, Values
+from extauth_http.backends.request_tables import RequestTable
 from extauth_http.config.endpoint import Endpoint
-from extauth_http.config.section import SecretFile, Section
+from extauth_http.config.section import SecretFile
 from extauth_http.http.client import HttpClient
 from extauth_http.http.response import Response
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-
-RESERVED_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "cache-control",
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "transfer-encoding",
-        "x-request-id",
-    }
-)
-"""Headers that the program sets itself, in lower case."""
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
 _STEPS = re.compile(r"[/\\]")
@@ -50,62 +33,6 @@ _STEPS = re.compile(r"[/\\]")
 
 class UnsafeValueError(ValueError):
     """A value that its place cannot hold: the request must not be sent."""
-
-
-def _header_table(value: object) -> object:
-    if not isinstance(value, dict):
-        raise ValueError('expected a table of headers, such as { X-Realm = "example" }')
-    for name in value:
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not the name of a header")
-        if name.lower() in RESERVED_HEADERS:
-            raise ValueError(f"{name}: extauth-http sets this header itself; remove it")
-    names = [name.lower() for name in value]
-    if len(set(names)) != len(names):
-        raise ValueError("a header is set twice; names are compared without case")
-    return {name: _header_value(name, each) for name, each in value.items()}
-
-
-def _header_value(name: str, value: object) -> str | SecretFile:
-    if isinstance(value, str | SecretFile):
-        return value
-    if not isinstance(value, dict) or value.keys() != {"file"}:
-        raise ValueError(f'{name}: expected a text, or {{ file = "…" }} for the secret in a file')
-    try:
-        return SecretFile.model_validate(value)
-    except ValidationError as error:
-        raise ValueError(f"{name}: {error.errors()[0]['msg']}") from None
-
-
-def _text_table(value: object) -> object:
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise ValueError('expected a table of texts, such as { login = "{user}" }')
-    return value
-
-
-HeaderTable = Annotated[dict[str, str | SecretFile], BeforeValidator(_header_table)]
-"""Headers by name. A value is a text with placeholders, or the secret in a file."""
-TextTable = Annotated[dict[str, str], BeforeValidator(_text_table)]
-
-
-class RequestTable(Section):
-    """The keys of one request. ``form`` and ``json`` exclude each other."""
-
-    method: Method = "POST"
-    path: str | None = None
-    """Below ``url``, percent-encoded, with placeholders; ``""`` is the URL itself."""
-    headers: HeaderTable | None = Field(default=None, repr=False)
-    query: TextTable | None = Field(default=None, repr=False)
-    form: TextTable | None = Field(default=None, repr=False)
-    json_: Any = Field(default=None, alias="json", repr=False)
-
-    @model_validator(mode="after")
-    def _has_one_body(self) -> Self:
-        if self.form is not None and self.json_ is not None:
-            raise ValueError("expected form or json, not both")
-        if self.method == "GET" and (self.form is not None or self.json_ is not None):
-            raise ValueError("a GET request has no body: expected query instead of form or json")
-        return self
 
 
 class PreparedRequest(NamedTuple):
@@ -173,6 +100,8 @@ class RequestTemplate:
 
     def prepare(self, values: Values) -> PreparedRequest:
         """The request for some values. Raises UnsafeValueError for a value that does not fit."""
+        if "basic" in self.names:
+            values = {**values, "basic": _basic(values)}
         path, headers, query, form, json = self.path, self.headers, self.query, self.form, self.json
         return PreparedRequest(
             self.method,
@@ -207,8 +136,11 @@ class _Compiler:
         self.names: set[str] = set()
 
     def text(self, key: str, text: str) -> Template:
+        # Elsewhere, nothing would read it.
+        is_header = key.startswith("headers.")
+        known = self._known if is_header else tuple(n for n in self._known if n != "basic")
         try:
-            template = Template.parse(text, self._known, answer=self._answer)
+            template = Template.parse(text, known, answer=self._answer)
         except ValueError as error:
             raise ValueError(f"{key}: {error}") from None
         self.names.update(template.names)
@@ -259,6 +191,13 @@ class _Compiler:
 
 def _constant(value: Any) -> Callable[[Values], Any]:
     return lambda _: value
+
+
+def _basic(values: Values) -> str:
+    if ":" in values["user"]:
+        # RFC 7617 section 2: the service would read the part after it as the password.
+        raise UnsafeValueError("a user name with a colon cannot be sent")
+    return b64encode(f"{values['user']}:{values['password']}".encode()).decode()
 
 
 def _safe_path(template: Template, values: Values) -> str:

@@ -20,9 +20,8 @@ from extauth_http.backends.placeholders import (
     names_for,
     values_of,
 )
+from extauth_http.backends.request_tables import HeaderTable, RequestTable
 from extauth_http.backends.request_template import (
-    HeaderTable,
-    RequestTable,
     RequestTemplate,
     UnsafeValueError,
     header_names,
