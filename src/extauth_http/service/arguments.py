@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from extauth_http.service.relay_arguments import (
@@ -84,6 +85,12 @@ def add_relay_arguments(parser: argparse.ArgumentParser) -> None:
         help="longest wait for a reply of the service; use a little more than deadline in its "
         f"configuration (default: {DEFAULT_DEADLINE:g})",
     )
+    parser.add_argument(
+        "--print-script",
+        action="store_true",
+        help="print the relay as one Python file that needs no package, and exit; for a machine or "
+        "an image where only ejabberd and Python are installed",
+    )
     parser.set_defaults(run=_run_relay)
 
 
@@ -106,6 +113,11 @@ def _run_serve(arguments: argparse.Namespace) -> int:
 
 
 def _run_relay(arguments: argparse.Namespace) -> int:
+    if arguments.print_script:
+        from extauth_http.service.relay_script import relay_script
+
+        sys.stdout.write(relay_script())
+        return 0
     from extauth_http.service.relay import Relay
 
     Relay(arguments.socket, arguments.dialect, arguments.deadline).run()

@@ -15,6 +15,8 @@ LINES = [
     ("/usr/bin/env EXTAUTH_HTTP_CONFIG=/a.toml /opt/x/extauth-http", True, False, "/a.toml"),
     ("/usr/bin/python3 -m extauth_http --config a.toml", True, False, "a.toml"),
     ("/opt/x/extauth-http relay --socket /s", True, True, None),
+    ("/usr/local/bin/extauth-http-relay --socket /s", True, True, None),
+    ("/usr/bin/python3 -I /opt/extauth-http-relay", True, True, None),
     ("/opt/x/extauth-http --config", True, False, None),
     (r"/opt/x/extauth-http --config /a\ b.toml", True, False, "/a b.toml"),
     ('/opt/x/extauth-http --config "/a \\"b\\".toml"', True, False, '/a "b".toml'),

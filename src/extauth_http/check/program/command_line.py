@@ -9,6 +9,8 @@ from pathlib import Path
 from extauth_http.config.loader import CONFIG_VARIABLE
 
 NAMES = {"extauth-http", "extauth_http"}
+RELAY_SCRIPT = "extauth-http-relay"
+"""The usual name of the file that ``extauth-http relay --print-script`` prints."""
 CONFIG_OPTION = "--config"
 
 _WORD = re.compile(
@@ -26,13 +28,18 @@ def split(command_line: str) -> list[str]:
 
 
 def is_ours(command_line: str) -> bool:
-    """Whether it starts extauth-http."""
-    return any(Path(word).name in NAMES for word in split(command_line))
+    """Whether it starts extauth-http or its relay."""
+    return bool(_file_names(command_line) & {*NAMES, RELAY_SCRIPT})
 
 
 def is_relay(command_line: str) -> bool:
     """Whether it starts ``extauth-http relay``, which has no configuration of its own."""
-    return is_ours(command_line) and "relay" in split(command_line)
+    names = _file_names(command_line)
+    return RELAY_SCRIPT in names or (bool(names & NAMES) and "relay" in split(command_line))
+
+
+def _file_names(command_line: str) -> set[str]:
+    return {Path(word).name for word in split(command_line)}
 
 
 def config_argument(command_line: str) -> Path | None:
