@@ -57,7 +57,8 @@ class FollowUp:
             if missing:
                 return f"the follow-up request was not sent: {{{missing[0]}}} is missing"
             found = {name: text for name, text in answers.items() if text is not None}
-            result = send(http, url, self._request.prepare({**values, **found}))
+            request = self._request.prepare({**values, **found})
+            result = send(http, request.endpoint(url), request)
         except UnsafeValueError as error:
             return f"the follow-up request was not sent: {error}"
         except UndecidedError as error:

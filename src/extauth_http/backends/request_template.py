@@ -45,6 +45,10 @@ class PreparedRequest(NamedTuple):
     form: dict[str, str] | None
     json: Any
 
+    def endpoint(self, url: Endpoint) -> Endpoint:
+        """Where the request goes, if ``url`` is the base."""
+        return url if self.path is None else url.below(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class RequestTemplate:
@@ -115,11 +119,11 @@ class RequestTemplate:
         )
 
 
-def send(http: HttpClient, url: Endpoint, request: PreparedRequest) -> Response:
+def send(http: HttpClient, endpoint: Endpoint, request: PreparedRequest) -> Response:
     """Sends a request. Raises UndecidedError if there is no whole response in time."""
     return http.request(
         request.method,
-        url if request.path is None else url.below(request.path),
+        endpoint,
         json=request.json,
         data=request.form,
         params=request.query,

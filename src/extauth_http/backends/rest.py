@@ -129,6 +129,8 @@ class _CompiledOperation:
     rules: RuleSet
     owner: OwnerTable | None
     follow_up: FollowUp | None
+    endpoint: Endpoint | None
+    """Where the request goes, if no placeholder changes it."""
 
 
 class Rest(Backend):
@@ -150,18 +152,18 @@ class Rest(Backend):
             request = operation.request.prepare(values)
         except UnsafeValueError as error:
             return Answer(Verdict.DENY, "unsafe_name", str(error))
-        url = self._base(values)
-        response = ResponseView(send(http, url, request))
-        http.explain(lambda: explain(operation.rules, response))
+        endpoint = operation.endpoint or request.endpoint(self._base(values))
+        response = ResponseView(send(http, endpoint, request))
+        if http.explains:
+            http.notes += tuple(explain(operation.rules, response))
         answer = decide(operation.rules, response)
         if answer.verdict is not Verdict.ALLOW:
             return answer
         if operation.owner and (denied := compare_owner(operation.owner, response, values)):
             return denied
         if operation.follow_up:
-            return Answer(
-                Verdict.ALLOW, answer.reason, operation.follow_up.run(http, url, values, response)
-            )
+            failed = operation.follow_up.run(http, self._base(values), values, response)
+            return Answer(Verdict.ALLOW, answer.reason, failed)
         return answer
 
     auth = isuser = setpass = tryregister = removeuser = removeuser3 = certauth = _request
@@ -240,10 +242,9 @@ def _compile(settings: RestSettings) -> dict[Operation, _CompiledOperation]:
     compiled = {}
     for operation in Operation:
         table: OperationTable = getattr(settings.operations, operation.value)
-        if not table.enabled:
-            continue
         try:
-            compiled[operation] = _compile_operation(settings, operation, table)
+            if table.enabled:
+                compiled[operation] = _compile_operation(settings, operation, table)
         except ValueError as error:
             raise ValueError(f"operations.{operation.value}: {error}") from None
     return compiled
@@ -268,12 +269,16 @@ def _compile_operation(
             + (", or owner, where the response names the user" * may_have_owner)
         )
     follow_up = FollowUp(table.after, operation, settings.headers) if table.after else None
-    return _CompiledOperation(request, _rules(settings, operation, table), owner, follow_up)
+    endpoint = None
+    if isinstance(settings.url, Endpoint) and (request.path is None or request.path.is_constant):
+        endpoint = settings.url.below(request.path.literals[0]) if request.path else settings.url
+    rules = _rules(settings, operation, table)
+    return _CompiledOperation(request, rules, owner, follow_up, endpoint)
 
 
 def _default_json(operation: Operation) -> dict[str, str]:
-    credential = credential_name(operation)
-    return {name: f"{{{name}}}" for name in ("user", "host", credential) if name}
+    names = ("user", "host", credential_name(operation))
+    return {name: f"{{{name}}}" for name in names if name}
 
 
 def _check_headers(settings: RestSettings, table: OperationTable) -> None:

@@ -1,6 +1,6 @@
 """What a backend sends requests with: HTTP that is bound to one command and its deadline."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from extauth_http.config.backend import BackendSettings
@@ -52,6 +52,15 @@ class HttpClient:
     only a read is ever sent twice. ``status`` is the status of the last response, for the log.
     """
 
+    # Class attributes, because few commands set them.
+    status: int | None = None
+    service: str | None = None
+    """The URL that answered, without its path, if there are several (``standby``)."""
+    link: int | None = None
+    """The number of the table that decided, if there are several (``chain``)."""
+    notes: tuple[str, ...] = ()
+    """Which rules decided, for people; see ``explains``."""
+
     def __init__(
         self, factory: "HttpClientFactory", command: Command, due: float, request_id: str
     ) -> None:
@@ -59,13 +68,6 @@ class HttpClient:
         self._command = command
         self.due = due
         self.request_id = request_id
-        self.status: int | None = None
-        self.service: str | None = None
-        """The URL that answered, without its path, if there are several (``standby``)."""
-        self.link: int | None = None
-        """The number of the table that decided, if there are several (``chain``)."""
-        self.notes: list[str] = []
-        """Which rules decided, for people; see ``explain``."""
         self.kind = factory.kind
         """The kind of backend that was used, for the log. It is another one if this backend leaves
         the command to the backend of a table inside its own; see ``adopt``."""
@@ -147,10 +149,10 @@ class HttpClient:
         """
         return HttpClient(self._factory.nested[key], self._command, self.due, self.request_id)
 
-    def explain(self, lines: Callable[[], Iterable[str]]) -> None:
-        """Adds to ``notes`` if somebody reads them, as with ``replay -v``."""
-        if self._factory.explains:
-            self.notes += lines()
+    @property
+    def explains(self) -> bool:
+        """Whether somebody reads ``notes``, as with ``replay -v``."""
+        return self._factory.explains
 
     def adopt(self, nested: "HttpClient") -> None:
         """Takes over what the log says about the use of a nested backend."""

@@ -68,7 +68,7 @@ class Decider:
                 detail = "the name begins or ends with an escaped space"
                 return Decision(Answer(Verdict.DENY, "unsafe_name", detail), backend.kind)
         answer = _call(backend.instance, command, http)
-        return Decision(answer, http.kind, http.status, http.service, http.link, tuple(http.notes))
+        return Decision(answer, http.kind, http.status, http.service, http.link, http.notes)
 
     @property
     def hosts(self) -> Collection[str]:
