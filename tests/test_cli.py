@@ -10,6 +10,7 @@ import pytest
 from extauth_http import cli
 
 EXAMPLES = {
+    "init": ["init"],
     "replay": ["replay", "file"],
     "stats": ["stats"],
     "check": ["check"],

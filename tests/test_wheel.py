@@ -73,7 +73,7 @@ def test_the_installed_check_reads_a_complete_ejabberd_yml(installed: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    "command", ["replay", "stats", "check", "serve", "relay", "user", "room", "signals"]
+    "command", ["init", "replay", "stats", "check", "serve", "relay", "user", "room", "signals"]
 )
 def test_each_installed_command_has_help(installed: Path, command: str) -> None:
     done = run(installed, command, "--help")

@@ -71,6 +71,12 @@ def _stats(parser: Parser, _: Parser) -> None:
     add_arguments(parser)
 
 
+def _init(parser: Parser, _: Parser) -> None:
+    from extauth_http.init.arguments import add_arguments
+
+    add_arguments(parser)
+
+
 def _check(parser: Parser, _: Parser) -> None:
     from extauth_http.check.arguments import add_arguments
 
@@ -108,6 +114,9 @@ def _signals(parser: Parser, common: Parser) -> None:
 
 
 COMMANDS = (
+    Subcommand(
+        "init", "ask for the service, try it, and write the configuration", (CONFIG,), _init
+    ),
     Subcommand(
         "replay", "run the commands of a file and show the verdicts", (CONFIG, DEBUG), _replay
     ),

@@ -1,7 +1,5 @@
 """The sections of the report, in order."""
 
-import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +37,6 @@ from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.loader import config_file
 from extauth_http.protocol.preparation import nodeprep
 from extauth_http.protocol.replies import Dialect
-
-DEFAULT_PROGRAM = Path("/opt/extauth-http/bin/extauth-http")
 
 
 @dataclass(slots=True)
@@ -129,7 +125,9 @@ class Checks:
 
     def _host(self, yml: EjabberdYml, host: str) -> list[Finding]:
         return [
-            *authentication.findings(yml, host, self._suggested_program()),
+            *authentication.findings(
+                yml, host, command_line.suggested_program(config_file(self.config))
+            ),
             *keyword_findings.findings(yml, host),
             *shared_pools.findings(yml, host),
             user_existence.finding(yml, host),
@@ -152,12 +150,3 @@ class Checks:
         yield from result.findings
         if result.latency:
             yield from pool_size.findings(yml, host, result.latency, self.clients)
-
-    def _suggested_program(self) -> str:
-        """The command line that starts this installation with its configuration."""
-        this = Path(sys.argv[0])
-        words = [str(this.absolute() if this.name == "extauth-http" else DEFAULT_PROGRAM)]
-        file = config_file(self.config)
-        if file:
-            words += ["--config", str(file.absolute())]
-        return shlex.join(words)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ NAMES = {"extauth-http", "extauth_http"}
 RELAY_SCRIPT = "extauth-http-relay"
 """The usual name of the file that ``extauth-http relay --print-script`` prints."""
 CONFIG_OPTION = "--config"
+DEFAULT_PROGRAM = Path("/opt/extauth-http/bin/extauth-http")
 
 _WORD = re.compile(
     r"""(?: [^\s'"\\] | \\. | '[^']*' | "(?: [^"\\] | \\. )*" )+""", re.VERBOSE | re.DOTALL
@@ -40,6 +42,15 @@ def is_relay(command_line: str) -> bool:
 
 def _file_names(command_line: str) -> set[str]:
     return {Path(word).name for word in split(command_line)}
+
+
+def suggested_program(config: Path | None) -> str:
+    """The command line that starts this installation with a configuration."""
+    this = Path(sys.argv[0])
+    words = [str(this.absolute() if this.name == "extauth-http" else DEFAULT_PROGRAM)]
+    if config:
+        words += [CONFIG_OPTION, str(config.absolute())]
+    return shlex.join(words)
 
 
 def config_argument(command_line: str) -> Path | None:

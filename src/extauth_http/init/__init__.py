@@ -1,0 +1,1 @@
+"""``extauth-http init``: writes a configuration from the answers to a few questions."""
