@@ -184,3 +184,20 @@ def test_a_failure_names_the_condition_and_no_value_of_the_response() -> None:
     ]
     assert all(failures)
     assert "hunter2" not in " ".join(failures)
+
+
+@pytest.mark.parametrize("status", [100, 599, "1xx", [100, "5xx"]])
+def test_a_status_is_a_number_from_100_to_599_or_a_class(status: Any) -> None:
+    assert rule_of(status=status)
+
+
+@pytest.mark.parametrize("status", [99, 600, True, "6xx", "20x", [], [200, 99]])
+def test_another_status_is_an_error(status: Any) -> None:
+    with pytest.raises(ValidationError):
+        rule_of(status=status)
+
+
+def test_a_truth_value_can_be_an_item_of_an_array() -> None:
+    rule = rule_of(field="0", equals=True)
+    assert RuleSet((), (), [rule]).first(response([True]))
+    assert RuleSet((), (), [rule]).first(response([False])) is None

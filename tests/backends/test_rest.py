@@ -261,3 +261,8 @@ def test_a_credential_in_a_query_is_a_warning() -> None:
     url = "http://127.0.0.1/x"
     found = settings_of(backend={"kind": "rest", "url": url, "operations": {"auth": table}})
     assert ["operations.auth.query" in each for each in found.warnings()] == [True]
+
+
+def test_an_operation_that_is_off_leaves_the_others_on() -> None:
+    operations = {"auth": {"enabled": False}, "isuser": {"enabled": False}}
+    assert sent("setpass", operations=operations).target == "/x/setpass"
