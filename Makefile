@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test dist fresh matrix storm fuzz mutation bench check format recipes
+.PHONY: help setup demo test dist lowest fresh matrix storm fuzz mutation bench check format recipes
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -25,6 +25,16 @@ test: $(STAMP) ## run all tests, with a real ejabberd; as root, install what the
 
 dist: $(STAMP) ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m hatchling build
+
+LOWEST := .cache/lowest
+lowest: $(STAMP) ## run the tests without ejabberd on the lowest versions of the dependencies
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,lowest]'
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra htpasswd --extra jwt \
+		--extra signals pyproject.toml --output-file $(LOWEST)/constraints.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST) \
+		--constraints $(LOWEST)/constraints.txt --editable '.[dev]'
+	$(LOWEST)/bin/python -m pytest --numprocesses 2 -m 'not e2e'
 
 fresh: $(STAMP) ## run `make demo` and `make test` on new Debian releases (root, debootstrap)
 	$(BIN)/python -m tests.fresh
