@@ -15,7 +15,7 @@ from extauth_http.protocol.replies import REPLY_FAILURE, REPLY_FALSE, REPLY_TRUE
 from extauth_http.protocol.verdict import Verdict
 from extauth_http.service import relay
 from tests.integration.program import ALLOW, DENY, UNDECIDED, auth, isuser, setpass
-from tests.service.processes import FakeService, Handler, RelayProcess, no_reply, reply_with
+from tests.service.processes import FakeService, Handler, RelayProcess, no_reply, reply_with, until
 
 READ, WRITE = auth(), setpass()
 
@@ -218,3 +218,46 @@ def test_a_connection_closed_between_packets_is_opened_again(tmp_path: Path) -> 
             assert member.ask(packet) == ALLOW
             fake.drop()
         assert len(fake.packets) == 10
+
+
+@pytest.mark.parametrize("packet", [READ, WRITE])
+def test_a_packet_waits_for_a_service_that_restarts(tmp_path: Path, packet: bytes) -> None:
+    path = tmp_path / "s"
+    with RelayProcess(path) as member:
+        with FakeService(path, reply_with(ALLOW)):
+            assert member.ask(READ) == ALLOW
+        member.write(packet)
+        time.sleep(0.3)
+        with FakeService(path, reply_with(ALLOW)) as restarted:
+            assert member.read() == ALLOW
+            assert len(restarted.packets) == 1
+
+
+def test_it_waits_for_a_restart_once(tmp_path: Path) -> None:
+    """A service that stays away does not delay each packet."""
+    path = tmp_path / "s"
+    with RelayProcess(path, "--deadline", "1") as member:
+        with FakeService(path, reply_with(ALLOW)):
+            assert member.ask(READ) == ALLOW
+        started = time.monotonic()
+        assert member.ask(READ) == UNDECIDED
+        first = time.monotonic() - started
+        for _ in range(20):
+            assert member.ask(READ) == UNDECIDED
+        # Twenty packets that wait half a second each would take ten seconds.
+        assert time.monotonic() - started - first < 20 * first / 2
+
+
+@pytest.mark.parametrize(("packet", "expected"), [(READ, ALLOW), (WRITE, UNDECIDED)])
+def test_a_packet_that_was_lost_in_a_restart_is_sent_again_if_it_is_a_read(
+    tmp_path: Path, packet: bytes, expected: bytes
+) -> None:
+    path = tmp_path / "s"
+    with RelayProcess(path) as member:
+        with FakeService(path, reply_with(ALLOW)) as fake:
+            assert member.ask(READ) == ALLOW
+            fake.handle = no_reply
+            member.write(packet)
+            until(lambda: len(fake.packets) == 2)
+        with FakeService(path, reply_with(ALLOW)):
+            assert member.read() == expected

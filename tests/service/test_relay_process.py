@@ -1,5 +1,6 @@
 """A relay as a process: what ends it, its standard streams, and what it imports."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -69,8 +70,10 @@ def test_it_exits_at_once_even_during_a_request(
 
 def test_an_unread_standard_error_delays_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    with RelayProcess(path) as member:
-        for _ in range(2000):
+    with RelayProcess(path, "--deadline", "0.1") as member:
+        assert member.process.stderr
+        fcntl.fcntl(member.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        for _ in range(60):  # more than the pipe holds
             with FakeService(path, reply_with(ALLOW)):
                 assert member.ask(READ) == ALLOW
             assert member.ask(READ) == UNDECIDED

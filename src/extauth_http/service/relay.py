@@ -5,8 +5,9 @@ and nothing else of this package. It does not parse a packet. It only looks at t
 know whether a packet may be sent twice.
 
 A relay keeps the promises without the service. Each packet gets one reply, in order and before
-the deadline. If the service is not available or is too slow, the reply is UNDECIDED. A connection
-on which a reply is missing is closed, so that a late reply is never used for the next packet.
+the deadline. If the service is not available or is too slow, the reply is UNDECIDED. If it was
+there a moment ago, the packet waits for its restart. A connection on which a reply is missing is
+closed, so that a late reply is never used for the next packet.
 """
 
 import os
@@ -30,6 +31,10 @@ SECONDS_AFTER_INPUT = 0.5
 
 CONNECT_RETRY_SECONDS = 0.02
 """The pause between two attempts to connect while the backlog of the service is full."""
+
+RESTART_SECONDS = 3.0
+"""How long a packet waits at most for a service that replied to an earlier packet and is gone: it
+may be restarting. Half of the deadline, if that is less."""
 
 READ_BYTES = 65_536
 MAX_BUFFERED_INPUT = 2 * READ_BYTES
@@ -63,6 +68,8 @@ class Relay:
         self._deadline = deadline
         self._service: socket | None = None
         self._reported_failure = False
+        self._restart_ends_at: float | None = 0.0
+        """The time until which packets wait for a service that is gone. None while it replies."""
         self._input = bytearray()
         self._input_ended = False
         self._expires_at = 0.0
@@ -167,6 +174,7 @@ class Relay:
                     self._report_failure(str(error))
                     break
             else:
+                self._restart_ends_at = None
                 self._report_recovery()
                 return reply
         return self._undecided
@@ -229,9 +237,13 @@ class Relay:
                 try:
                     service.connect(self._path)
                 except BlockingIOError:  # the backlog is full
-                    self._poll(min(CONNECT_RETRY_SECONDS, self._remaining_seconds()))
+                    pass
+                except (FileNotFoundError, ConnectionRefusedError):
+                    if not self._may_be_restarting():
+                        raise
                 else:
                     break
+                self._poll(min(CONNECT_RETRY_SECONDS, self._remaining_seconds()))
         except OSError as error:
             raise NoReplyError(_text(error)) from None
         else:
@@ -240,6 +252,14 @@ class Relay:
         finally:
             if service and service is not self._service:
                 service.close()
+
+    def _may_be_restarting(self) -> bool:
+        """Whether the service replied until a moment ago. Nothing was sent to it, so any packet
+        can wait."""
+        now = time.monotonic()
+        if self._restart_ends_at is None:
+            self._restart_ends_at = now + min(RESTART_SECONDS, self._deadline / 2)
+        return now < self._restart_ends_at
 
     def _disconnect(self) -> None:
         if self._service:
