@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,96 +22,10 @@ from extauth_http.backends.rest import OperationTable
 from extauth_http.config import service_auth
 from extauth_http.program.decider import Decider
 from extauth_http.protocol.command import Command, Operation
+from tests.backends.every_key import BASE, CLAIMS, COMMON, OPERATION
 from tests.decide import decide
-from tests.integration.service import Request, Service, http
+from tests.integration.service import Request, Service, http, silent
 from tests.settings import settings_of
-
-CLAIMS = {
-    "active": True,
-    "username": "alice",
-    "preferred_username": "alice",
-    "sub": "nobody",
-    "access_token": "t",
-    "refresh_token": "r",
-    "result": "success",
-    "level": 1,
-    "nick": "alice@x",
-}
-LINKS: list[dict[str, Any]] = [
-    {"kind": "status", "url": "{url}/x", "users": ["x"]},
-    {"kind": "status", "url": "{url}/x"},
-]
-BASE: dict[str, dict[str, Any]] = {
-    "chain": {"try": LINKS},
-    "htpasswd": {"file": "{users}"},
-    "introspection": {"url": "{url}/x", "client_id": "us", "client_secret": "ours"},
-    "jsxc": {"url": "{url}/x", "secret": "first"},
-    "jwt": {"issuer": "{url}/op", "audience": "us", "secret": "s" * 32, "revocation": "at-expiry"},
-    "mongooseim": {"url": "{url}/x"},
-    "password_grant": {"url": "{url}/x", "client_id": "us", "client_secret": "ours"},
-    "rest": {"url": "{url}/x", "allow": [{"field": "active", "equals": True}]},
-    "status": {"url": "{url}/x"},
-    "userinfo": {"url": "{url}/x"},
-}
-HEADER = {"kind": "header", "name": "X-Key", "value": "k"}
-COMMON: dict[str, Any] = {
-    "url": "{url}/y",
-    "service_auth": HEADER,
-    "tls": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
-    "trust_env": True,
-    "reuse_connections": False,
-    "echo": "X-Request-ID",
-    "jid_unescape": True,
-    "username_claim": "sub",
-    "username_match": "{user}@{host}",
-    "audience": "xmpp",
-    "scope": "xmpp",
-    "issuer": "{url}/op",
-    "require": {"level": 2},
-    "isuser": "allow",
-    "client_id": "others",
-    "client_secret": "another",
-    "client_secret_file": "{file}",
-    "client_auth": "client_secret_post",
-    "revocation_url": "{url}/revoke",
-    "username_header": "X-Owner",
-    "method": "POST",
-    "credential": "bearer",
-    "secret": "second",
-    "secret_file": "{file}",
-    "tokens": False,
-    "headers": {"X-Realm": "r"},
-    "operations": {"auth": {"path": "z"}},
-    "allow": [{"status": 500}],
-    "deny": [{"status": 200}],
-    "refused": [{"status": 200}],
-    "owner": {"field": "sub"},
-    "scheme": "Token",
-    "standby": ["{url}/standby"],
-    "try": [{**LINKS[0], "users": ["alice"], "url": "{url}/y"}, LINKS[1]],
-    "file": "/dev/null",
-    "jwks_url": "{url}/keys",
-    "algorithms": ["HS512"],
-    "types": ["at+jwt"],
-    "confirm": {"kind": "status", "url": "{url}/x"},
-    "revocation": None,
-}
-"""Another value for each key, for all kinds that have it."""
-
-OPERATION: dict[str, Any] = {
-    "enabled": False,
-    "method": "PUT",
-    "path": "z",
-    "headers": {"X-A": "a"},
-    "query": {"u": "{user}"},
-    "form": {"u": "{user}"},
-    "json": {"u": "{user}"},
-    "allow": [{"status": 500}],
-    "deny": [{"status": 200}],
-    "refused": [{"status": 200}],
-    "owner": {"field": "sub"},
-    "after": {"path": "after", "json": {}},
-}
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
@@ -210,6 +125,11 @@ def test_each_key_of_each_kind_is_used_or_refused(
     if key == "reuse_connections":
         assert connections(service, base) != connections(service, changed)
         return
+    if key == "breaker_limit":
+        service.behave = silent
+        assert error_of(changed) or "service_hangs" in reasons(changed)
+        assert "service_hangs" not in reasons(base)
+        return
     if key == "tokens":
         pytest.skip("tests/backends/test_jsxc.py has tokens that are valid")
     expected = observed(service, base)
@@ -234,6 +154,21 @@ def connections(service: Service, backend: dict[str, Any]) -> int:
         decider.decide(command, time.monotonic() + 5, f"id-{number}")
     decider.close()
     return len(service.connections) - before
+
+
+def reasons(backend: dict[str, Any]) -> list[str]:
+    """The reasons of a login at a service that is silent, and of two more at the same time."""
+    decider = Decider(settings_of(backend=backend))
+    auth = Command(Operation.AUTH, "alice", "example.org", "a-token")
+
+    def decide(seconds: float) -> str:
+        return decider.decide(auth, time.monotonic() + seconds, "id").answer.reason
+
+    first = decide(0.1)
+    with ThreadPoolExecutor(2) as threads:
+        found = [first, *threads.map(decide, (0.3, 0.3))]
+    decider.close()
+    return found
 
 
 @pytest.mark.parametrize("key", keys_of(OperationTable))

@@ -88,7 +88,7 @@ class JwtSettings(TokenSettings, WithSecrets):
         if self.secret is None:
             Endpoint.parse(self.issuer)
             return self
-        for key in ("tls", "trust_env", "reuse_connections"):
+        for key in ("tls", "trust_env", "reuse_connections", "breaker_limit"):
             if key in self.model_fields_set:
                 raise ValueError(f"{key}: with secret, no keys are requested; set it in confirm")
         return self

@@ -3,14 +3,16 @@
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from extauth_http.config.endpoint import Endpoint, Url
 from extauth_http.config.section import Section
 from extauth_http.config.service_auth import ClientCredentials, ServiceAuth, service_auth_of_kind
 from extauth_http.config.tls import Tls
 
-_REQUEST_KEYS = {"service_auth", "tls", "trust_env", "reuse_connections", "echo", "standby"}
+_REQUEST_KEYS = {
+    *("service_auth", "tls", "trust_env", "reuse_connections", "echo", "standby", "breaker_limit"),
+}
 
 
 class BackendSettings(Section, arbitrary_types_allowed=True):
@@ -30,6 +32,8 @@ class BackendSettings(Section, arbitrary_types_allowed=True):
     """The header of a request that the service must return in its response."""
     standby: tuple[Url, ...] = ()
     """The same service at other URLs, which are tried if nothing answers at ``url``."""
+    breaker_limit: int = Field(default=10, ge=0, le=1000)
+    """Requests in a row that run into the deadline until others fail at once; 0: never."""
     jid_unescape: bool = False
     """Whether XEP-0106 escapes in the user are decoded before the backend gets the command."""
 

@@ -1,12 +1,13 @@
 """What a backend sends requests with: HTTP that is bound to one command and its deadline."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.service_auth import ClientCredentials, header_names
-from extauth_http.http.failure import RequestFailedError
+from extauth_http.http.breaker import Breaker, BreakerState
+from extauth_http.http.failure import RequestFailedError, Step
 from extauth_http.http.pool import ConnectionPool, PoolFactory, RequestSender
 from extauth_http.http.request import Request, encode_body, refuse_headers
 from extauth_http.http.response import Response
@@ -163,6 +164,10 @@ class HttpClient:
         may_repeat = not self._command.operation.is_write
         due = min(due, self.due)
         factory = self._factory
+        if not factory.breaker.admits(due):
+            detail = "not sent: the service did not answer the requests before this one in time"
+            raise RequestFailedError("service_hangs", detail, Step.PREPARE)
+        is_late = True  # unless it ends in another way
         try:
             if request.endpoint.standby:
                 response, endpoint = factory.standby_order.send(
@@ -171,9 +176,13 @@ class HttpClient:
                 self.service = endpoint.base
             else:
                 response = factory.sender.send(request, due, may_repeat=may_repeat)
+            is_late = False
         except RequestFailedError as error:
             self.status = error.status
+            is_late = error.reason == "deadline"
             raise
+        finally:
+            factory.breaker.record(is_late=is_late)
         self.status = response.status_code
         return response
 
@@ -224,15 +233,20 @@ class HttpClientFactory:
         pool: PoolFactory = ConnectionPool.of_backend,
         *,
         explains: bool = False,
+        on_breaker: Callable[[str, BreakerState], None] = lambda *_: None,
     ) -> None:
         """``pool`` also makes the pools of the backend tables inside of the settings. With
-        ``explains``, backends say which of their rules decided.
+        ``explains``, backends say which of their rules decided. ``on_breaker`` is called with the
+        kind of backend when its circuit breaker opens or closes.
 
         Raises ValueError if a certificate or key file cannot be used.
         """
         self.kind = settings.kind
         self.sender: RequestSender = pool(settings)
         self.explains = explains
+        self.breaker = Breaker(
+            settings.breaker_limit, lambda state: on_breaker(settings.kind, state)
+        )
         self.standby_order = StandbyOrder()
         auth = settings.service_auth
         self.service_auth_names = header_names(auth)
@@ -243,7 +257,7 @@ class HttpClientFactory:
         elif auth is not None:
             self.headers_with_auth = (*HEADERS, *auth.headers())
         self.nested = {
-            key: HttpClientFactory(value, pool, explains=explains)
+            key: HttpClientFactory(value, pool, explains=explains, on_breaker=on_breaker)
             for key, value in settings.nested_tables().items()
         }
 

@@ -5,13 +5,14 @@ Only an explicit yes or no of the backend counts. Everything else is UNDECIDED.
 
 import contextlib
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from extauth_http.backends.base import Backend
 from extauth_http.backends.registry import backend_class
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.settings import Settings
+from extauth_http.http.breaker import BreakerState
 from extauth_http.http.client import HttpClient, HttpClientFactory
 from extauth_http.http.failure import undecided_of
 from extauth_http.http.pool import ConnectionPool, PoolFactory
@@ -27,7 +28,8 @@ class Decider:
     """The backends of one configuration. Safe to use from several threads.
 
     ``deadline`` is in seconds. ``pool`` creates the connection pool of a backend. With
-    ``explains``, a decision has notes about the rules that decided.
+    ``explains``, a decision has notes about the rules that decided. ``on_breaker`` is called with
+    the kind of a backend when its circuit breaker opens or closes.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Decider:
         pool: PoolFactory = ConnectionPool.of_backend,
         *,
         explains: bool = False,
+        on_breaker: Callable[[str, BreakerState], None] = lambda *_: None,
     ) -> None:
         self.deadline = settings.deadline
         self.dialect = settings.dialect
@@ -43,10 +46,10 @@ class Decider:
         self._uses = 0
         self._is_retired = False
         self._default = (
-            _HostBackend(settings.backend, pool, explains=explains) if settings.backend else None
+            _HostBackend(settings.backend, pool, explains, on_breaker) if settings.backend else None
         )
         self._hosts = {
-            host: _HostBackend(own.backend, pool, explains=explains)
+            host: _HostBackend(own.backend, pool, explains, on_breaker)
             for host, own in settings.hosts.items()
             if own.backend
         }
@@ -143,10 +146,16 @@ class UnconfiguredDecider:
 class _HostBackend:
     """The backend of one or more virtual hosts and its HTTP client."""
 
-    def __init__(self, settings: BackendSettings, pool: PoolFactory, *, explains: bool) -> None:
+    def __init__(
+        self,
+        settings: BackendSettings,
+        pool: PoolFactory,
+        explains: bool,
+        on_breaker: Callable[[str, BreakerState], None],
+    ) -> None:
         self.kind = settings.kind
         self.unescapes = settings.jid_unescape
-        self.http = HttpClientFactory(settings, pool, explains=explains)
+        self.http = HttpClientFactory(settings, pool, explains=explains, on_breaker=on_breaker)
         self.instance: Backend = backend_class(settings.kind)(settings)
 
 

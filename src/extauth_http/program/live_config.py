@@ -13,6 +13,7 @@ from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Origin
 from extauth_http.config.loader import config_file
 from extauth_http.config.settings import LogSettings, Settings, UnusableConfigError
+from extauth_http.http.breaker import BreakerState
 from extauth_http.http.pool import ConnectionPool
 from extauth_http.program.decider import Decider, UnconfiguredDecider
 from extauth_http.program.log import Log
@@ -70,6 +71,24 @@ class LiveConfig:
             lambda: self._log.event("error", "unasked_response", detail=detail), "unasked_response"
         )
 
+    def _report_breaker(self, kind: str, state: BreakerState) -> None:
+        """Logs that the circuit breaker of a backend opened or closed."""
+        if state is BreakerState.CLOSED:
+            detail = "the service answers again"
+            run_in_background(
+                lambda: self._log.event("info", "breaker_closed", backend=kind, detail=detail),
+                "breaker_closed",
+            )
+            return
+        detail = (
+            "the service does not answer in time. Logins are UNDECIDED at once, except one at a "
+            "time, until it answers"
+        )
+        run_in_background(
+            lambda: self._log.event("error", "breaker_open", backend=kind, detail=detail),
+            "breaker_open",
+        )
+
     def current(self) -> Decider | UnconfiguredDecider:
         """Returns the decider for the files as they are now. Waits for the first reading."""
         self._has_been_read.wait()
@@ -117,7 +136,9 @@ class LiveConfig:
         try:
             file = config_file(self._argument)
             settings = self._read(file)
-            return self._use(settings, Decider(settings, self._pool), file)
+            return self._use(
+                settings, Decider(settings, self._pool, on_breaker=self._report_breaker), file
+            )
         except UnusableConfigError as bad:
             return self._refuse(bad)
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a backend may do anything

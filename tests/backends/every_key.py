@@ -1,0 +1,91 @@
+"""Values for the keys of all kinds. ``{url}`` is a service, ``{file}`` and ``{users}`` are files."""
+
+from typing import Any
+
+CLAIMS = {
+    "active": True,
+    "username": "alice",
+    "preferred_username": "alice",
+    "sub": "nobody",
+    "access_token": "t",
+    "refresh_token": "r",
+    "result": "success",
+    "level": 1,
+    "nick": "alice@x",
+}
+LINKS: list[dict[str, Any]] = [
+    {"kind": "status", "url": "{url}/x", "users": ["x"]},
+    {"kind": "status", "url": "{url}/x"},
+]
+BASE: dict[str, dict[str, Any]] = {
+    "chain": {"try": LINKS},
+    "htpasswd": {"file": "{users}"},
+    "introspection": {"url": "{url}/x", "client_id": "us", "client_secret": "ours"},
+    "jsxc": {"url": "{url}/x", "secret": "first"},
+    "jwt": {"issuer": "{url}/op", "audience": "us", "secret": "s" * 32, "revocation": "at-expiry"},
+    "mongooseim": {"url": "{url}/x"},
+    "password_grant": {"url": "{url}/x", "client_id": "us", "client_secret": "ours"},
+    "rest": {"url": "{url}/x", "allow": [{"field": "active", "equals": True}]},
+    "status": {"url": "{url}/x"},
+    "userinfo": {"url": "{url}/x"},
+}
+HEADER = {"kind": "header", "name": "X-Key", "value": "k"}
+COMMON: dict[str, Any] = {
+    "url": "{url}/y",
+    "service_auth": HEADER,
+    "tls": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
+    "trust_env": True,
+    "reuse_connections": False,
+    "echo": "X-Request-ID",
+    "jid_unescape": True,
+    "username_claim": "sub",
+    "username_match": "{user}@{host}",
+    "audience": "xmpp",
+    "scope": "xmpp",
+    "issuer": "{url}/op",
+    "require": {"level": 2},
+    "isuser": "allow",
+    "client_id": "others",
+    "client_secret": "another",
+    "client_secret_file": "{file}",
+    "client_auth": "client_secret_post",
+    "revocation_url": "{url}/revoke",
+    "username_header": "X-Owner",
+    "method": "POST",
+    "credential": "bearer",
+    "secret": "second",
+    "secret_file": "{file}",
+    "tokens": False,
+    "headers": {"X-Realm": "r"},
+    "operations": {"auth": {"path": "z"}},
+    "allow": [{"status": 500}],
+    "deny": [{"status": 200}],
+    "refused": [{"status": 200}],
+    "owner": {"field": "sub"},
+    "scheme": "Token",
+    "standby": ["{url}/standby"],
+    "breaker_limit": 1,
+    "try": [{**LINKS[0], "users": ["alice"], "url": "{url}/y"}, LINKS[1]],
+    "file": "/dev/null",
+    "jwks_url": "{url}/keys",
+    "algorithms": ["HS512"],
+    "types": ["at+jwt"],
+    "confirm": {"kind": "status", "url": "{url}/x"},
+    "revocation": None,
+}
+"""Another value for each key, for all kinds that have it."""
+
+OPERATION: dict[str, Any] = {
+    "enabled": False,
+    "method": "PUT",
+    "path": "z",
+    "headers": {"X-A": "a"},
+    "query": {"u": "{user}"},
+    "form": {"u": "{user}"},
+    "json": {"u": "{user}"},
+    "allow": [{"status": 500}],
+    "deny": [{"status": 200}],
+    "refused": [{"status": 200}],
+    "owner": {"field": "sub"},
+    "after": {"path": "after", "json": {}},
+}
