@@ -1,4 +1,4 @@
-"""Values for the keys of all kinds. ``{url}`` is a service, ``{file}`` and ``{users}`` are files."""
+"""Values for the keys of all kinds. {url} is a service; {file} and {users} are files."""
 
 from typing import Any
 
