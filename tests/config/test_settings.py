@@ -70,6 +70,11 @@ def test_the_environment_alone_can_hold_the_configuration(monkeypatch: pytest.Mo
         (f"hosts = 'x'\n{REST}", "hosts: expected a table"),
         (f"{REST}trust_env = 'maybe'", "trust_env: expected true or false"),
         (f"{REST}tls.ca_file = 5", "tls.ca_file: expected a path"),
+        (f"{REST}standby = 'http://b/'", "backend.standby: expected a list"),
+        (
+            f"{USERINFO}require = {{ a = {{ b = 1 }} }}",
+            "backend.require.a: expected a text, a number",
+        ),
         (f"{USERINFO}isuser = 'alow'", "isuser: expected 'deny', 'allow', 'undecided' or a table"),
         (
             f"{REST}[hosts.'B.example']\nbackend.kind='rest'\nbackend.url='http://x'\n"

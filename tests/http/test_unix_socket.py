@@ -110,7 +110,8 @@ def test_a_silent_service_does_not_outlast_the_deadline(tmp_path: Path) -> None:
     ("url", "error"),
     [
         ("http+unix://run/app.sock", "the percent-encoded absolute path"),
-        ("http+unix:///run/app.sock", "starts with http:// or https://"),
+        ("http+unix:///run/app.sock", "the percent-encoded absolute path"),
+        ("http+unix:/run/app.sock", "the percent-encoded absolute path"),
         ("http+unix://%2Frun%2Fapp.sock:80/", "the percent-encoded absolute path"),
         ("http+unix://%2Frun%2F/", "the percent-encoded absolute path"),
         ("http+unix://%2Frun%00/", "cannot be parsed|the percent-encoded absolute path"),

@@ -12,10 +12,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
     model_validator,
 )
 
@@ -63,8 +59,16 @@ NOT_A_TOKEN = Answer(Verdict.DENY, "not_a_token", "the password is not a bearer 
 OWNER_CLAIMS = ("preferred_username", "username", "sub", "email", "nickname", "name")
 """Claims that usually name the owner of a token."""
 
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
-RequiredValue = Scalar | list[Scalar]
+
+def _required_value(value: object) -> object:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, bool | int | float | str) for each in values):
+        raise ValueError("expected a text, a number, true, false, or a list of these")
+    return value
+
+
+RequiredValue = Annotated[Any, BeforeValidator(_required_value)]
+"""A value that a claim must have, or a list of such values."""
 
 
 def _isuser_setting(value: Any) -> Any:

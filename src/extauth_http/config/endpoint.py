@@ -13,6 +13,10 @@ _WITH_HOST = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _WITH_SOCKET = re.compile(r"http\+unix://[^/?#]", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOOPBACK = (b"localhost", b"::1", b"[::1]")
+_SOCKET_FORM = (
+    "expected the percent-encoded absolute path of a socket, such as "
+    "http+unix://%2Frun%2Fapp.sock/path"
+)
 _MAX_SOCKET_PATH = 107
 """Bytes of the path of a Unix socket (unix(7))."""
 
@@ -64,6 +68,8 @@ class Endpoint:
         here.
         """
         has_socket = unix and _WITH_SOCKET.match(url)
+        if unix and not has_socket and url.lower().startswith("http+unix:"):
+            raise ValueError(_SOCKET_FORM)
         if not has_socket and not _WITH_HOST.match(url):
             raise ValueError("expected a URL that starts with http:// or https:// and names a host")
         try:
@@ -140,10 +146,7 @@ def _socket_origin(host: str, port: int | None) -> Origin:
     path = unquote(host, errors="strict")
     is_path = path.startswith("/") and path.isprintable() and not path.endswith("/")
     if port is not None or not is_path:
-        raise ValueError(
-            "expected the percent-encoded absolute path of a socket, such as "
-            "http+unix://%2Frun%2Fapp.sock/path"
-        )
+        raise ValueError(_SOCKET_FORM)
     if len(path.encode()) > _MAX_SOCKET_PATH:
         raise ValueError(f"expected a path of a socket with at most {_MAX_SOCKET_PATH} bytes")
     return Origin(b"http+unix", host.encode(), 0)

@@ -131,6 +131,7 @@ _WORDING = {
     "^Assertion failed, ": "",
     "^Input should be": "expected",
     "a valid dictionary( or instance of [A-Za-z]+)?$": "a table",
+    "a valid (tuple|list)$": "a list",
     "a valid boolean, .*": "true or false",
     "a valid number, .*": "a number",
     "^Input is not a valid path .*": "expected a path",
