@@ -1,6 +1,7 @@
 """Connections that ``serve`` cannot accept."""
 
 import json
+import resource
 import shutil
 import socket
 import time
@@ -38,3 +39,11 @@ def test_a_lack_of_descriptors_is_logged_once_and_not_for_each_attempt(
 def failures(serving: ServeProcess) -> list[dict[str, object]]:
     lines = serving.log_file.read_text().splitlines()
     return [event for line in lines if (event := json.loads(line))["event"] == "accept_failed"]
+
+
+def test_the_soft_limit_of_descriptors_is_raised(tmp_path: Path) -> None:
+    with ServeProcess(
+        tmp_path, rest("http://127.0.0.1:1"), wrapper=("prlimit", "--nofile=64:200")
+    ) as serving:
+        for pid in (serving.process.pid, *serving.workers()):
+            assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (200, 200)

@@ -1,12 +1,14 @@
 """The ``serve`` command: prepares the socket and the metrics, then runs the supervisor."""
 
+import contextlib
+import resource
 import shutil
 import socket
-import tempfile
 from pathlib import Path
 
 from extauth_http.program.streams import quiet_streams
 from extauth_http.service.listener import Listener, ServeError, inherited_listener
+from extauth_http.service.metrics_folder import create_metrics_folder
 from extauth_http.service.privileges import account_of, change_to
 from extauth_http.service.supervisor import Supervisor
 
@@ -34,12 +36,21 @@ def serve(
     listener = inherited_listener() or Listener.bind(path, group, account)
     if account:
         change_to(account)
-    folder = tempfile.mkdtemp(prefix="extauth-http-") if metrics else None
+    _raise_descriptor_limit()
+    folder = create_metrics_folder() if metrics else None
     try:
         Supervisor(listener, config, workers, metrics, folder).run()
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _raise_descriptor_limit() -> None:
+    """Each pool member needs two descriptors of a worker: one for its relay, one for the service.
+    The soft limit is often 1,024, and the hard limit is what the administrator allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _check_address(host: str, port: int) -> None:
