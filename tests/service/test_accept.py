@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.program import rest
 from tests.integration.service import Service
 from tests.service.processes import ServeProcess
 
