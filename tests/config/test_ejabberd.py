@@ -84,7 +84,6 @@ def test_the_environment_alone_can_hold_the_table(
         (API + '[ejabberd.tls]\nca_file = "/nowhere.pem"', "cannot use /nowhere.pem"),
         ("[ejabberd", "not TOML"),
         ("[ejabberd]\nx = " + "[" * 20_000 + "]" * 20_000, "nested too deeply"),
-        ("[ejabberd]\n" + "a." * 20_000 + "b = 1", "ejabberd.a: unknown key"),
         ("[ejabberd]\nx = " + "9" * 20_000, "too many digits"),
         (API + "timeout = " + "9" * 400, "ejabberd.timeout: expected a valid number"),
     ],
@@ -93,6 +92,13 @@ def test_an_error_names_the_key(file: Path, text: str, expected: str) -> None:
     file.write_text(text)
     assert expected in problem(file)
     assert "swordfish" not in problem(file)
+
+
+def test_a_dotted_key_with_very_many_parts_is_an_error(file: Path) -> None:
+    """tomllib refuses it since Python 3.14."""
+    file.write_text("[ejabberd]\n" + "a." * 20_000 + "b = 1")
+    message = problem(file)
+    assert "ejabberd.a: unknown key" in message or "nested too deeply" in message
 
 
 @pytest.mark.parametrize(
