@@ -8,8 +8,10 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,6 +101,20 @@ def test_closing_keeps_the_socket_of_another_service(tmp_path: Path) -> None:
     path.unlink()
     second = Listener.bind(path, None)
     first.close()
+    assert path.exists()
+    second.close()
+    assert not path.exists()
+
+
+def test_a_socket_with_the_same_inode_number_is_not_removed(tmp_path: Path) -> None:
+    """A file system may give a new socket the number of one that was just removed."""
+    path = tmp_path / "port.sock"
+    first = Listener.bind(path, None)
+    path.unlink()
+    time.sleep(0.01)  # the times of files have a resolution of some milliseconds
+    second = Listener.bind(path, None)
+    inode, _ = second.identity
+    replace(first, identity=(inode, first.identity[1])).close()
     assert path.exists()
     second.close()
     assert not path.exists()

@@ -30,11 +30,15 @@ class ServeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening socket. ``path`` and ``inode`` are set only if this process created it."""
+    """A listening socket. ``path`` and ``identity`` are set only if this process created it.
+
+    ``identity`` is the inode of the socket and its time of change. A new socket may get the inode
+    number of one that was removed.
+    """
 
     listening: socket.socket
     path: Path | None = None
-    inode: int = 0
+    identity: tuple[int, int] = (0, 0)
 
     @classmethod
     def bind(cls, path: Path, group: str | None, owner: Owner | None = None) -> "Listener":
@@ -61,14 +65,14 @@ class Listener:
                 raise ServeError(f"--group {group}: this group does not exist") from None
             raise ServeError(f"{path}: cannot listen: {error.strerror or error}") from None
         listening.setblocking(False)
-        return cls(listening, path, path.stat().st_ino)
+        return cls(listening, path, _identity(path))
 
     def close(self) -> None:
         """Closes the socket, and removes it unless another service has replaced it."""
         self.listening.close()
         if self.path:
             with contextlib.suppress(OSError):
-                if self.path.stat().st_ino == self.inode:
+                if _identity(self.path) == self.identity:
                     self.path.unlink()
 
 
@@ -88,6 +92,11 @@ def inherited_listener() -> Listener | None:
     listening.set_inheritable(False)
     listening.setblocking(False)
     return Listener(listening)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_ctime_ns
 
 
 def _listen(listening: socket.socket, path: Path, group: str | None, owner: Owner | None) -> None:
