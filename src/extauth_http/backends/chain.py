@@ -25,7 +25,8 @@ UNDECIDED_REASONS = frozenset(
     {
         *("bad_http", "bad_request", "cannot_tell", "connect_failed", "connect_refused"),
         *("connection_lost", "content_encoding", "deadline", "discovery", "local_file"),
-        *("name_not_found", "not_an_answer", "proxy", "service_auth_refused", "tls", "too_large"),
+        *("keys_unavailable", "name_not_found", "not_an_answer", "oauth_error", "proxy"),
+        *("service_auth_refused", "service_hangs", "service_token", "stuck", "tls", "too_large"),
         "wrong_answer",
     }
 )

@@ -4,6 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 
+LOST_SECONDS = 1.0
+"""After this time beyond its deadline, a request is lost: its thread was stopped before it could
+say so. Another thread takes its place."""
+
 
 class SharedRequest:
     """Safe to use from several threads.
@@ -13,7 +17,8 @@ class SharedRequest:
     """
 
     def __init__(self) -> None:
-        self._pending: dict[str, threading.Event] = {}
+        self._pending: dict[str, tuple[threading.Event, float]] = {}
+        """The request that is on its way: what is set at its end, and its deadline."""
 
     def run(self, send: Callable[[], None], due: float) -> bool:
         """Calls ``send``, or waits for the thread that does so now. Returns whether this thread
@@ -21,16 +26,18 @@ class SharedRequest:
 
         ``due`` is a time of ``time.monotonic()``. Raises TimeoutError, and what ``send`` raises.
         """
-        mine = threading.Event()
+        mine = (threading.Event(), due)
         # One operation, which no other thread can interrupt.
         pending = self._pending.setdefault("request", mine)
-        if pending is not mine:
-            if not pending.wait(max(0.0, due - time.monotonic())):
+        now = time.monotonic()
+        if pending is not mine and now < pending[1] + LOST_SECONDS:
+            if not pending[0].wait(max(0.0, due - now)):
                 raise TimeoutError
             return False
+        self._pending["request"] = mine
         try:
             send()
         finally:
             self._pending.pop("request", None)
-            mine.set()
+            mine[0].set()
         return True
