@@ -67,6 +67,7 @@ class Port:
     packet. ``begin`` is called when a packet has arrived. ``encode`` returns the bytes of a reply,
     which go out in one write. ``record`` is called after the reply is out. ``warn`` takes the name
     and the detail of a log event. ``wake`` makes the watchdog check this port at once.
+    ``has_reader`` tells whether someone can still read the reply.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Port:
         warn: Callable[[str, str], None],
         wake: Callable[[], None],
         begin: Callable[[], None] = lambda: None,
+        has_reader: Callable[[], bool] = lambda: True,
     ) -> None:
         self.source = source
         self.sink = sink
@@ -91,6 +93,7 @@ class Port:
         self._warn = warn
         self._wake = wake
         self._begin = begin
+        self._has_reader = has_reader
         self._worker: WatchedThread | None = None
         self._next_restart = 0.0
         self._stuck: list[threading.Thread] = []
@@ -167,6 +170,8 @@ class Port:
             return Decision(Answer(Verdict.DENY, malformed.reason))
         pending.operation = command.operation
         pending.backend = decider.kind(command.host)
+        if not self._has_reader():
+            return Decision(Answer(Verdict.UNDECIDED, "disconnected"), pending.backend)
         return decider, command
 
     def _set_deadline(self, pending: PendingPacket, seconds: float) -> None:

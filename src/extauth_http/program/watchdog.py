@@ -39,7 +39,7 @@ class Watchdog:
         self._readers: dict[int, Callable[[], object]] = {}
         self._on_end: dict[int, Callable[[], None]] = {}
         self._ended_inputs: set[int] = set()
-        self._is_finishing = False
+        self._watched_inputs: set[int] = set()
         self._on_hangup = on_hangup
         self._on_stop = on_stop
         self._has_sigterm = False
@@ -67,6 +67,7 @@ class Watchdog:
             self._on_end[port.source] = on_end
         # POLLHUP and POLLERR need not be requested: poll always reports them.
         self._poll.register(port.source, select.POLLRDHUP)
+        self._watched_inputs.add(port.source)
         if port.sink != port.source:
             self._sinks[port.sink] = port
             self._poll.register(port.sink, 0)
@@ -81,11 +82,26 @@ class Watchdog:
 
         The end of an input shortens no deadline any more.
         """
-        for descriptor in (*self._readers, *(self._ports.keys() - self._ended_inputs)):
+        for descriptor in self._readers:
             self._poll.unregister(descriptor)
         self._readers.clear()
-        self._ended_inputs.clear()
-        self._is_finishing = True
+        for descriptor in self._ports:
+            self.ignore_end_of_input(descriptor)
+
+    def ignore_end_of_input(self, source: int) -> None:
+        """Watches only the deadlines of a port: the end of its input shortens none any more."""
+        self._ended_inputs.discard(source)
+        self._stop_watching_input(source)
+
+    def replace_reader(self, old: int, new: int) -> None:
+        """Moves the call of ``add_reader`` to another descriptor."""
+        self._poll.unregister(old)
+        self.add_reader(new, self._readers.pop(old))
+
+    def _stop_watching_input(self, source: int) -> None:
+        if source in self._watched_inputs:
+            self._watched_inputs.remove(source)
+            self._poll.unregister(source)
 
     def wake(self) -> None:
         """Makes ``run`` check its ports now. Can be called from any thread."""
@@ -144,16 +160,13 @@ class Watchdog:
             port = self._sinks[descriptor]
             port.abort_pending()
             self._remove(port)
-        elif descriptor in self._ports and descriptor not in self._ended_inputs:
+        elif descriptor in self._watched_inputs:
             self._ended_inputs.add(descriptor)
-            self._poll.unregister(descriptor)
+            self._stop_watching_input(descriptor)
 
     def _remove(self, port: Port) -> None:
         del self._ports[port.source]
-        if port.source in self._ended_inputs:
-            self._ended_inputs.discard(port.source)
-        elif not self._is_finishing:
-            self._poll.unregister(port.source)
+        self.ignore_end_of_input(port.source)
         if self._sinks.pop(port.sink, None):
             self._poll.unregister(port.sink)
         if on_end := self._on_end.pop(port.source, None):

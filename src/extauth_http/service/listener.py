@@ -5,6 +5,7 @@ import grp
 import os
 import socket
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -28,17 +29,28 @@ class ServeError(Exception):
     """The service cannot start. The text is a sentence for the operator."""
 
 
+class SocketState(Enum):
+    """What is at the path of a listening socket."""
+
+    IN_PLACE = "in place"
+    REMOVED = "removed"
+    REPLACED = "replaced"
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening socket. ``path`` and ``identity`` are set only if this process created it.
+    """A listening socket. ``is_own`` is true if this process created it, false if systemd did.
 
     ``identity`` is the inode of the socket and its time of change. A new socket may get the inode
-    number of one that was removed.
+    number of one that was removed. ``group`` and ``owner`` are those of ``bind``.
     """
 
     listening: socket.socket
-    path: Path | None = None
+    path: Path
     identity: tuple[int, int] = (0, 0)
+    group: str | None = None
+    owner: Owner | None = None
+    is_own: bool = True
 
     @classmethod
     def bind(cls, path: Path, group: str | None, owner: Owner | None = None) -> "Listener":
@@ -65,15 +77,22 @@ class Listener:
                 raise ServeError(f"--group {group}: this group does not exist") from None
             raise ServeError(f"{path}: cannot listen: {error.strerror or error}") from None
         listening.setblocking(False)
-        return cls(listening, path, _identity(path))
+        return cls(listening, path, _identity(path), group, owner)
+
+    def state(self) -> SocketState:
+        """What is at the path of the socket now. New connections need the socket in its place."""
+        try:
+            inode, _ = _identity(self.path)
+        except OSError:
+            return SocketState.REMOVED
+        return SocketState.IN_PLACE if inode == self.identity[0] else SocketState.REPLACED
 
     def close(self) -> None:
-        """Closes the socket, and removes it unless another service has replaced it."""
+        """Closes the socket, and removes it if it is own and still in its place."""
         self.listening.close()
-        if self.path:
-            with contextlib.suppress(OSError):
-                if _identity(self.path) == self.identity:
-                    self.path.unlink()
+        with contextlib.suppress(OSError):
+            if self.is_own and _identity(self.path) == self.identity:
+                self.path.unlink()
 
 
 def inherited_listener() -> Listener | None:
@@ -91,7 +110,11 @@ def inherited_listener() -> Listener | None:
         raise ServeError("expected ListenStream= with a path in the systemd socket unit")
     listening.set_inheritable(False)
     listening.setblocking(False)
-    return Listener(listening)
+    path = Path(os.fsdecode(listening.getsockname()))
+    identity = (0, 0)
+    with contextlib.suppress(OSError):
+        identity = _identity(path)
+    return Listener(listening, path, identity, is_own=False)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -7,16 +7,20 @@ import gc
 import os
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from extauth_http.program.log import Log
-from extauth_http.service.listener import Listener
+from extauth_http.service.connection_counts import ConnectionCounts
+from extauth_http.service.listener import Listener, ServeError, SocketState
 from extauth_http.service.notify import notify
 from extauth_http.service.worker import Worker
+from extauth_http.service.worker_channel import create_channel, send_balance, send_listening
 
 READY_SECONDS = 5.0
 """The service reports that it is ready after this time even if a worker still reads its
@@ -27,13 +31,21 @@ RESTART_SECONDS = 1.0
 process is restarted at once."""
 
 
+SOCKET_CHECK_SECONDS = 1.0
+"""The time between two checks that the socket is still in its place."""
+
+
 @dataclass(slots=True)
 class _Process:
-    """A child process. ``pid`` is 0 while it does not run; times are those of ``monotonic``."""
+    """A child process. ``pid`` is 0 while it does not run; times are those of ``monotonic``.
+
+    ``channel`` is the end of the supervisor, and in the child the end of the worker.
+    """
 
     name: str
     job: Callable[[], None]
     pid: int = 0
+    channel: socket.socket | None = None
     started_at: float = 0.0
     start_at: float = 0.0
 
@@ -54,7 +66,9 @@ class Supervisor:
     ) -> None:
         self._listener = listener
         self._config = config
-        self._workers = [_Process("worker", self._run_worker) for _ in range(workers)]
+        self._counts = ConnectionCounts(workers)
+        self._socket_state = SocketState.IN_PLACE
+        self._workers = [_Process("worker", partial(self._run_worker, i)) for i in range(workers)]
         self._processes = list(self._workers)
         self._remove_gauges: Callable[[int], None] | None = None
         if metrics and folder:
@@ -92,10 +106,12 @@ class Supervisor:
                 if not process.pid and process.start_at <= now:
                     self._start(process)
             next_times = [process.start_at for process in self._processes if not process.pid]
+            next_times.append(now + SOCKET_CHECK_SECONDS)
             if not self._is_ready:
                 next_times.append(ready_at)
-            self._wait(min(next_times) - now if next_times else None)
+            self._wait(min(next_times) - now)
             self._report_ready(ready_at)
+            self._check_socket()
             if self._reload_requested:
                 self._reload_requested = False
                 self._send_signal(self._workers, signal.SIGHUP)
@@ -132,6 +148,8 @@ class Supervisor:
             data = os.read(pipe, 4096)
             if pipe == self._ready_read:
                 self._ready_workers += len(data)
+                if self._is_ready:  # the new worker has no connections yet
+                    self._send_to_workers(send_balance)
 
     def _report_ready(self, ready_at: float) -> None:
         if self._is_ready:
@@ -139,6 +157,37 @@ class Supervisor:
         if self._ready_workers >= len(self._workers) or time.monotonic() >= ready_at:
             self._is_ready = True
             notify("READY=1")
+
+    def _send_to_workers(self, send: Callable[[socket.socket], None]) -> None:
+        for worker in self._workers:
+            if worker.pid and worker.channel:
+                send(worker.channel)
+
+    def _check_socket(self) -> None:
+        """Creates the socket again if it was removed. Without it, no relay can connect."""
+        state, before = self._listener.state(), self._socket_state
+        if state is SocketState.REMOVED and self._listener.is_own:
+            old = self._listener
+            try:
+                self._listener = Listener.bind(old.path, old.group, old.owner)
+            except ServeError as error:
+                if before is not state:
+                    self._log.event("error", "socket_removed", detail=str(error))
+            else:
+                self._log.event("warning", "socket_created", detail=f"{old.path} was removed")
+                self._send_to_workers(
+                    lambda channel: send_listening(channel, self._listener.listening)
+                )
+                old.listening.close()
+                state = SocketState.IN_PLACE
+        elif state is not before and state is not SocketState.IN_PLACE:
+            detail = (
+                f"{self._listener.path} was {state.value}: no relay can connect to this service"
+            )
+            if not self._listener.is_own:
+                detail += "; restart its systemd socket unit"
+            self._log.event("error", f"socket_{state.value}", detail=detail)
+        self._socket_state = state
 
     def _handle_ended_processes(self) -> None:
         for process in self._processes:
@@ -153,17 +202,25 @@ class Supervisor:
             if self._remove_gauges:
                 self._remove_gauges(pid)
             process.pid = 0
+            if process.channel:
+                self._counts.stop(self._workers.index(process))
+                process.channel.close()
+                process.channel = None
             now = time.monotonic()
             ended_early = now - process.started_at < RESTART_SECONDS
             process.start_at = now + RESTART_SECONDS if ended_early else now
 
     def _start(self, process: _Process) -> None:
         process.started_at = time.monotonic()
+        theirs = None
         # A signal between the fork and the child's own handlers would be lost.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
+            if process in self._workers:
+                process.channel, theirs = create_channel()
             process.pid = os.fork()
             if process.pid == 0:
+                process.channel = theirs
                 self._run_child(process)
         except OSError as error:
             self._log.event(
@@ -172,6 +229,8 @@ class Supervisor:
             process.start_at = process.started_at + RESTART_SECONDS
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            if theirs:
+                theirs.close()
 
     # In the child process.
 
@@ -192,7 +251,10 @@ class Supervisor:
         finally:
             os._exit(code)
 
-    def _run_worker(self) -> None:
+    def _run_worker(self, number: int) -> None:
+        channel = self._workers[number].channel
+        if channel is None:
+            raise ServeError("a worker has no channel")
         metrics = None
         if self._remove_gauges:
             from extauth_http.service.metrics import Metrics
@@ -202,7 +264,14 @@ class Supervisor:
             except OSError as error:
                 self._log.event("error", "not_counted", detail=error.strerror)
         worker = Worker(
-            self._listener.listening, self._parent_pipe, self._config, metrics, self._send_ready
+            self._listener.listening,
+            self._parent_pipe,
+            channel,
+            self._config,
+            metrics,
+            self._send_ready,
+            number,
+            self._counts,
         )
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         worker.run()

@@ -4,6 +4,9 @@ Each port runs in its own thread, so a pool member that waits for a reply delays
 """
 
 import contextlib
+import errno
+import resource
+import select
 import socket
 import threading
 import time
@@ -17,6 +20,8 @@ from extauth_http.program.outcome import Outcome, encode
 from extauth_http.program.port import Port
 from extauth_http.program.watchdog import Watchdog
 from extauth_http.protocol.packets import PacketReader
+from extauth_http.service.connection_counts import ConnectionCounts
+from extauth_http.service.worker_channel import BALANCE, LISTEN, receive
 
 if TYPE_CHECKING:
     from extauth_http.service.metrics import Metrics
@@ -30,22 +35,32 @@ ACCEPT_EVENT_SECONDS = 60.0
 """The time between two log events about connections that cannot be accepted."""
 
 
-class Worker:
-    """The ports of one process.
+ACCEPT_DELAY_SECONDS = 0.002
+"""How long a worker leaves a connection to the others if one of them has fewer connections."""
 
-    ``parent_pipe`` becomes readable when the supervisor ends. ``on_ready`` is called after the
-    configuration was read for the first time.
+
+class Worker:
+    """The ports of one process. ``number`` is its place in ``counts``.
+
+    ``parent_pipe`` becomes readable when the supervisor ends, ``channel`` when it has a message.
+    ``on_ready`` is called after the configuration was read for the first time.
     """
 
     def __init__(
         self,
         listening: socket.socket,
         parent_pipe: int,
+        channel: socket.socket,
         config: Path | None,
         metrics: "Metrics | None",
         on_ready: Callable[[], None],
+        number: int,
+        counts: ConnectionCounts,
     ) -> None:
         self._listening = listening
+        self._channel = channel
+        self._number = number
+        self._counts = counts
         self._metrics = metrics
         self._on_ready = on_ready
         self._log = Log()
@@ -57,12 +72,14 @@ class Worker:
         self._watchdog = Watchdog(on_hangup=self._live.reload_in_thread, on_stop=self.finish)
         self._watchdog.add_reader(listening.fileno(), self._accept)
         self._watchdog.add_reader(parent_pipe, self.finish)
+        self._watchdog.add_reader(channel.fileno(), self._handle_message)
 
     def run(self) -> None:
         """Answers packets until SIGTERM, SIGINT or the end of the supervisor.
 
         Returns after every packet that was received has its reply.
         """
+        self._counts.set(self._number, 0)
         threading.Thread(target=self._read_configuration, name="reload", daemon=True).start()
         self._watchdog.run()
 
@@ -75,14 +92,39 @@ class Worker:
         if self._is_finishing:
             return
         self._is_finishing = True
+        self._counts.stop(self._number)
         while self._accept():
             pass
         self._listening.close()
         self._watchdog.finish()
         for connection in self._connections.values():
-            # Data already received can still be read. Sending more fails at once.
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
+            _stop_reading(connection)
+
+    def _handle_message(self) -> None:
+        """Handles a message of the supervisor. Without one, the supervisor has ended."""
+        message, listening = b"", None
+        with contextlib.suppress(OSError):
+            message, listening = receive(self._channel)
+        if message == BALANCE:
+            self._balance()
+        elif message == LISTEN and listening:
+            self._listen_on(listening)
+        else:  # a new worker can listen on the new socket
+            self.finish()
+
+    def _listen_on(self, listening: socket.socket) -> None:
+        while self._accept():  # relays that connected to the old socket before it was removed
+            pass
+        self._watchdog.replace_reader(self._listening.fileno(), listening.fileno())
+        self._listening.close()
+        self._listening = listening
+
+    def _balance(self) -> None:
+        """Closes the connections above the share of this worker. Their relays connect again."""
+        surplus = self._counts.surplus(self._number)
+        for descriptor in list(self._connections)[:surplus]:
+            self._watchdog.ignore_end_of_input(descriptor)
+            _stop_reading(self._connections[descriptor])
 
     def _log_accept_failure(self, error: OSError) -> None:
         """Logs the first failure at once, and then one event a minute with their number."""
@@ -92,10 +134,19 @@ class Worker:
             return
         count, self._accept_failures = self._accept_failures, 0
         self._next_accept_event = now + ACCEPT_EVENT_SECONDS
-        self._log.event("error", "accept_failed", detail=error.strerror, count=count)
+        detail = error.strerror or type(error).__name__
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            detail += (
+                f": this worker has {len(self._connections)} pool members, which need two files "
+                f"each, and a limit of {limit} files; raise LimitNOFILE= or the number of workers"
+            )
+        self._log.event("error", "accept_failed", detail=detail, count=count)
 
     def _accept(self) -> bool:
         """Accepts one connection. Returns false if there was none."""
+        if self._counts.has_most(self._number) and not self._is_finishing:
+            time.sleep(ACCEPT_DELAY_SECONDS)
         try:
             connection, _ = self._listening.accept()
         except BlockingIOError:  # another worker was faster
@@ -115,8 +166,10 @@ class Worker:
             warn=lambda name, detail: self._log.event("warning", name, detail=detail),
             wake=self._watchdog.wake,
             begin=self._packet_received,
+            has_reader=_Peer(descriptor).is_connected,
         )
         self._connections[descriptor] = connection
+        self._count_connections()
         if self._metrics:
             self._metrics.connection_opened()
         self._watchdog.add(port, on_end=lambda: self._close(descriptor))
@@ -125,8 +178,13 @@ class Worker:
 
     def _close(self, descriptor: int) -> None:
         self._connections.pop(descriptor).close()
+        self._count_connections()
         if self._metrics:
             self._metrics.connection_closed()
+
+    def _count_connections(self) -> None:
+        if not self._is_finishing:
+            self._counts.set(self._number, len(self._connections))
 
     def _packet_received(self) -> None:
         if self._metrics:
@@ -136,3 +194,21 @@ class Worker:
         self._log.outcome(outcome)
         if self._metrics:
             self._metrics.packet_answered(outcome, self._live.hosts)
+
+
+class _Peer:
+    """The relay at the other end of a connection."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._poll = select.poll()
+        self._poll.register(descriptor, 0)  # poll always reports POLLHUP and POLLERR
+
+    def is_connected(self) -> bool:
+        """False if the relay has closed the connection, so that nobody reads the reply."""
+        return not self._poll.poll(0)
+
+
+def _stop_reading(connection: socket.socket) -> None:
+    """Data already received can still be read. Sending more fails at once."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)
