@@ -26,7 +26,9 @@ class Run:
 
 def ejabberd(command: list[str], pool: int) -> Ejabberd:
     """A server whose pool members run this command."""
-    return Ejabberd(shlex.join(command), extauth_pool_size=pool)
+    server = Ejabberd(shlex.join(command), extauth_pool_size=pool)
+    server.config["listen"][0]["backlog"] = 1024  # the default of 23.01 is 5
+    return server
 
 
 def log_in(server: Ejabberd, logins: int, at_once: int) -> Run:

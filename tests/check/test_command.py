@@ -62,12 +62,21 @@ def test_a_reader_that_is_gone_from_the_beginning_causes_no_message(
     assert ended.stderr == b""
 
 
+@pytest.mark.parametrize("period", ["0s", "2d", "60"])
+def test_clients_reconnect_within_a_second_to_a_day(config: Path, period: str) -> None:
+    checked = check("--config", config, "--within", period)
+    assert checked.returncode == 2
+    assert "argument --within: expected" in checked.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--run-as", "nobody-at-all"], "--run-as: there is no account nobody-at-all"),
         (["--user", "alice"], "--user: expected a JID"),
         (["--host", "example.org"], "--host: requires --ejabberd-yml"),
+        (["--clients", "10"], "--clients: requires --ejabberd-yml"),
+        (["--within", "10s"], "--within: requires --clients"),
         (["--user", "alice@example.org"], "--user: no password given"),
         (["--api", "ftp://x"], "--api: expected a URL"),
         (["--api", "http://admin:hunter2@127.0.0.1/api"], "without user and password"),

@@ -8,7 +8,7 @@ import pytest
 
 from extauth_http.check import sections
 from extauth_http.check.configuration import file, permissions, risky_settings, selection
-from extauth_http.check.ejabberd_yml import pool_size
+from extauth_http.check.ejabberd_yml import listener_backlog, pool_size
 from extauth_http.check.live_server import api_account, running_options
 from extauth_http.check.live_server import probe as live_server
 from extauth_http.check.program import exchange, systemd_sandbox
@@ -25,6 +25,7 @@ MODULES = [
     certificate,
     exchange,
     file,
+    listener_backlog,
     live_server,
     permissions,
     pool_size,

@@ -32,7 +32,7 @@ def checks(tmp_path: Path, account: Account) -> Checks:
         f"extauth_program: {sys.executable} {program}\n"
     )
     return Checks(
-        config=None, ejabberd_yml=file, clients=None, account=account, api=None, login=None
+        config=None, ejabberd_yml=file, reconnect=None, account=account, api=None, login=None
     )
 
 

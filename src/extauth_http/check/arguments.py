@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from extauth_http.terminal.argument_types import whole_number
+from extauth_http.config.durations import parse_duration
+from extauth_http.terminal.argument_types import argument_type, whole_number
 from extauth_http.terminal.error_message import print_error
 
 
@@ -30,7 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clients",
         type=whole_number("clients"),
         metavar="N",
-        help="clients that log in at the same time after a restart of ejabberd",
+        help="clients of one virtual host that reconnect, for example after a restart of ejabberd",
+    )
+    parser.add_argument(
+        "--within",
+        type=argument_type(_period),
+        metavar="TIME",
+        help="time in which they reconnect, such as 30s or 5m (default: 60s)",
     )
     parser.add_argument(
         "--api",
@@ -39,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.set_defaults(run=_run)
+
+
+def _period(text: str) -> float:
+    seconds = parse_duration(text)
+    if not 1 <= seconds <= 86_400:
+        raise ValueError(f"expected 1s to 1d, not {text!r}")
+    return seconds
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -51,6 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
         run_as=arguments.run_as,
         user=arguments.user,
         clients=arguments.clients,
+        within=arguments.within,
         api=arguments.api,
         as_json=arguments.json,
     )

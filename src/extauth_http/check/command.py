@@ -8,6 +8,7 @@ from pathlib import Path
 
 from extauth_http.check import report
 from extauth_http.check.account import Account, AccountNotFoundError
+from extauth_http.check.ejabberd_yml.pool_size import Reconnect
 from extauth_http.check.login import LoginArgumentError, read_login
 from extauth_http.check.program.child_processes import child_processes, end_child_processes
 from extauth_http.check.sections import Checks
@@ -15,6 +16,10 @@ from extauth_http.config.endpoint import Endpoint
 from extauth_http.terminal.broken_pipe import discard_stdout
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+WITHIN = 60.0
+"""Seconds in which clients reconnect, without ``--within``. Most clients wait for a random time
+after they have lost their connection."""
 
 
 class ArgumentError(Exception):
@@ -31,6 +36,7 @@ class CheckOptions:
     run_as: str | None
     user: str | None
     clients: int | None
+    within: float | None
     api: str | None
     as_json: bool
 
@@ -65,6 +71,14 @@ def _run(options: CheckOptions) -> int:
     return int(level)
 
 
+def _reconnect(options: CheckOptions) -> Reconnect | None:
+    if options.within is not None and not options.clients:
+        raise ArgumentError("--within: requires --clients")
+    if options.clients and not options.ejabberd_yml:
+        raise ArgumentError("--clients: requires --ejabberd-yml")
+    return Reconnect(options.clients, options.within or WITHIN) if options.clients else None
+
+
 def _checks(options: CheckOptions) -> Checks:
     if options.hosts and not options.ejabberd_yml:
         raise ArgumentError("--host: requires --ejabberd-yml")
@@ -82,7 +96,7 @@ def _checks(options: CheckOptions) -> Checks:
         config=options.config,
         ejabberd_yml=options.ejabberd_yml,
         hosts=options.hosts,
-        clients=options.clients,
+        reconnect=_reconnect(options),
         account=account,
         api=api,
         login=login,

@@ -13,6 +13,7 @@ from extauth_http.check.ejabberd_yml import (
     global_options,
     host_options,
     keyword_findings,
+    listener_backlog,
     listeners,
     login_bans,
     login_bypasses,
@@ -46,7 +47,7 @@ class Checks:
 
     config: Path | None
     ejabberd_yml: Path | None
-    clients: int | None
+    reconnect: pool_size.Reconnect | None
     account: Account
     api: Endpoint | None
     login: Login | None
@@ -114,7 +115,13 @@ class Checks:
                 is_started = True
                 found += self._program(yml, host, line)
             yield f"Virtual host {host}", found
-        found = [*global_options.findings(yml), *listeners.findings(yml)]
+        found = [
+            *global_options.findings(yml),
+            *listeners.findings(yml),
+            *shared_pools.total(yml),
+        ]
+        if self.reconnect:
+            found += listener_backlog.findings(yml, self.reconnect.clients)
         if is_started and not self.account.can_become:
             text = (
                 f"extauth_program ran as {self.account.runs_as}. Run this as root to start it as "
@@ -149,4 +156,4 @@ class Checks:
         result = program.probe(line, host, self.account, self.login)
         yield from result.findings
         if result.latency:
-            yield from pool_size.findings(yml, host, result.latency, self.clients)
+            yield from pool_size.findings(yml, host, result.latency, self.reconnect)

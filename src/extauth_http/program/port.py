@@ -67,7 +67,7 @@ class Port:
     packet. ``begin`` is called when a packet has arrived. ``encode`` returns the bytes of a reply,
     which go out in one write. ``record`` is called after the reply is out. ``warn`` takes the name
     and the detail of a log event. ``wake`` makes the watchdog check this port at once.
-    ``has_reader`` tells whether someone can still read the reply.
+    ``has_reader`` returns whether someone can still read the reply.
     """
 
     def __init__(

@@ -38,7 +38,11 @@ def words(option: Option | None) -> list[str]:
 
 def all_findings(file: Path, environment: Environment = UNKNOWN) -> list[Finding]:
     yml = EjabberdYml(file, environment)
-    found = [*global_options.findings(yml), *listeners.findings(yml)]
+    found = [
+        *global_options.findings(yml),
+        *listeners.findings(yml),
+        *shared_pools.total(yml),
+    ]
     for host in yml.hosts:
         found += authentication.findings(yml, host, PROGRAM)
         found += sasl_mechanisms.findings(yml, host)

@@ -63,4 +63,29 @@ def test_a_host_with_another_method_is_not_part_of_a_pool(tmp_path: Path) -> Non
 
 def test_the_rate_of_a_pool_is_that_of_all_its_hosts(tmp_path: Path) -> None:
     (found,) = pool_size.findings(parse(tmp_path, SHARED), "b.org", 0.1, None)
-    assert "this allows 40 logins per second at a.org, b.org together" in found.found
+    assert "this allows at most 40 logins per second at a.org, b.org together" in found.found
+
+
+POOLS = [
+    # options of b.org, with a name for the pool, part of the text
+    ("{}", False, "2 pools of the same extauth_program have 8 members together"),
+    (
+        "{extauth_pool_size: 6}",
+        False,
+        "10 members together. If the hosts share one pool, it needs 6",
+    ),
+    ("{}", True, ""),
+    ("{extauth_program: /bin/b}", False, ""),
+    ("{auth_method: mnesia}", False, ""),
+]
+
+
+@pytest.mark.parametrize(("options", "is_shared", "text"), POOLS)
+def test_several_pools_of_one_program_are_counted(
+    tmp_path: Path, options: str, is_shared: bool, text: str
+) -> None:
+    common = SHARED if is_shared else SHARED.replace("extauth_pool_name: shared", "")
+    yml = parse(tmp_path, f"{common}host_config: {{b.org: {options}}}")
+    found = [each.found for each in shared_pools.total(yml)]
+    assert len(found) == bool(text)
+    assert text in "".join(found)

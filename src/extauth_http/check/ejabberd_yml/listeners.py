@@ -77,6 +77,13 @@ def _without_tls(index: int, listener: Value) -> Iterator[Finding]:
         )
 
 
+def accepts_logins(listener: Value) -> bool:
+    """Whether clients can log in at a listener."""
+    module = _plain(listener, "module")
+    is_http = module == "ejabberd_http" and bool(_login_handlers(listener))
+    return is_http or module in ("ejabberd_c2s", "mod_mqtt")
+
+
 def _login_handlers(listener: Value) -> list[str]:
     handlers = listener.get("request_handlers")
     return [

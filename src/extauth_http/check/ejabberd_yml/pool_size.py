@@ -1,78 +1,104 @@
-"""How many logins per second the pool allows, and how long a reconnect of all clients takes."""
+"""Whether the pool answers in time when clients reconnect, and which size would be sufficient."""
 
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from extauth_http import ejabberd_pool
 from extauth_http.check.ejabberd_yml.host_options import hosts_of_pool, location, pool_size
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, good, warning
+from extauth_http.ejabberd_pool import MAX_RATIO, MAX_SIZE, Load
 from extauth_http.protocol.limits import EJABBERD_TIMEOUT
 
-TARGET = EJABBERD_TIMEOUT / 2
-"""Seconds in which all clients should be logged in. Replies take longer under load."""
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """``clients`` that log in at random times within ``seconds``."""
+
+    clients: int
+    seconds: float
 
 
-def findings(yml: EjabberdYml, host: str, latency: float, clients: int | None) -> Iterator[Finding]:
-    """``latency`` is the measured time of one login in seconds, ``clients`` the number of clients
-    that reconnect at once after a restart of ejabberd."""
+def findings(
+    yml: EjabberdYml, host: str, latency: float, reconnect: Reconnect | None
+) -> Iterator[Finding]:
+    """``latency`` is the measured time of one login in seconds."""
     configured, option = pool_size(yml, host)
     # Erlang counts all processors of the machine, not only those that it may use.
     size = configured or os.cpu_count() or 1
     source = "" if configured else ", one per CPU core"
-    rate = _rounded_down(logins_per_second(size, latency))
     text = (
         f"extauth_pool_size is {size}{source}: at {_milliseconds(latency)} ms per login this "
-        f"allows {rate} logins per second"
+        f"allows at most {_rounded_down(size / latency)} logins per second"
     )
     sharing = hosts_of_pool(yml, host)
     if len(sharing) > 1:
         text += f" at {', '.join(sharing)} together"
-    if clients is None:
+    if reconnect is None:
         yield good("pool", text, host=host, **location(option))
         return
-    seconds = reconnect_time(clients, size, latency)
-    text += f". {clients} clients that reconnect at once are logged in after "
-    text += f"{_rounded_up(seconds)} s"
-    if seconds <= TARGET:
-        yield good("pool", text, host=host, **location(option))
-        return
-    enough = sufficient_size(clients, latency)
+    steps = ejabberd_pool.STEPS_WITH_SQL if uses_sql(yml, host) else ejabberd_pool.STEPS
+    load = Load(reconnect.clients, reconnect.seconds, latency, steps)
+    text += (
+        f". {reconnect.clients} clients that reconnect within {reconnect.seconds:g} s are "
+        f"{load.rate:.3g} logins per second"
+    )
+    if ejabberd_pool.is_overloaded(load, size):
+        text += f", more than the pool can answer: {_overload(load, size)}"
+    else:
+        times = ejabberd_pool.answer_times(load, size)
+        text += (
+            f". Half of the answers take up to {_milliseconds(times.p50)} ms, and 99% up to "
+            f"{_milliseconds(times.p99)} ms"
+        )
+        if ejabberd_pool.is_sufficient(load, size):
+            yield good("pool", text, host=host, **location(option))
+            return
+        text += ", because ejabberd does not choose a member that is free"
+    enough = ejabberd_pool.sufficient_size(load)
     yield warning(
         "pool-too-small",
-        f"{text}. {_effect(clients, size, latency)}. A pool of {enough} needs {TARGET:.0f} s",
-        line=f"extauth_pool_size: {enough}",
+        f"{text}. {_advice(load, enough)}",
+        line=f"extauth_pool_size: {enough or MAX_SIZE}",
         host=host,
         **location(option),
     )
 
 
-def logins_per_second(size: int, latency: float) -> float:
-    """Each pool member processes one login at a time."""
-    return size / latency
-
-
-def reconnect_time(clients: int, size: int, latency: float) -> float:
-    """Seconds until all clients are logged in."""
-    return clients * latency / size
-
-
-def sufficient_size(clients: int, latency: float) -> int:
-    """The smallest pool that logs all clients in within TARGET seconds."""
-    return math.ceil(clients * latency / TARGET)
-
-
-def _effect(clients: int, size: int, latency: float) -> str:
-    if reconnect_time(clients, size, latency) <= EJABBERD_TIMEOUT:
-        return f"This is close to the {EJABBERD_TIMEOUT:.0f} s after which ejabberd refuses a login"
-    refused = clients - math.floor(EJABBERD_TIMEOUT * logins_per_second(size, latency))
-    return (
-        f"ejabberd refuses {refused} of them, because they wait more than {EJABBERD_TIMEOUT:.0f} s"
+def uses_sql(yml: EjabberdYml, host: str) -> bool:
+    """Whether ejabberd's modules store their data in SQL."""
+    option = yml.option(host, "default_db")
+    return bool(option and option.value.plain == "sql") or any(
+        str(db_type.plain) == "sql"
+        for module in yml.modules(host).values()
+        if (db_type := module.value.get("db_type"))
     )
 
 
-def _milliseconds(latency: float) -> str:
-    return f"{latency * 1000:.0f}" if latency >= 0.01 else f"{latency * 1000:.2g}"
+def _overload(load: Load, size: int) -> str:
+    last = ejabberd_pool.last_wait(load, size)
+    if not (refused := ejabberd_pool.refused(load, size)):
+        return f"the last of them waits {_rounded_up(last)} s"
+    return (
+        f"ejabberd refuses {refused} of them or more, because they wait more than "
+        f"{EJABBERD_TIMEOUT:.0f} s, and ends members of the pool"
+    )
+
+
+def _advice(load: Load, enough: int | None) -> str:
+    target = _milliseconds(MAX_RATIO * load.service_seconds)
+    if enough:
+        return f"With a pool of {enough}, 99% take up to {target} ms"
+    return (
+        f"Even with a pool of {MAX_SIZE}, more than 1% take longer than {target} ms: make the "
+        "service faster, or spread the clients over more nodes of ejabberd"
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}" if seconds >= 0.01 else f"{seconds * 1000:.2g}"
 
 
 def _rounded_down(rate: float) -> str:

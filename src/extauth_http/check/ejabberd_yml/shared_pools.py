@@ -6,6 +6,7 @@ Verified on ejabberd 23.01, 24.12 and 26.07: when ejabberd starts, it starts the
 ``extauth_program`` is never started.
 """
 
+import os
 from collections.abc import Iterator
 
 from extauth_http.check.ejabberd_yml.host_options import (
@@ -17,6 +18,22 @@ from extauth_http.check.ejabberd_yml.host_options import (
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.lines import yaml_quoted
+
+
+def total(yml: EjabberdYml) -> Iterator[Finding]:
+    """The sum of the pools, if several hosts have pools that one pool could replace."""
+    pools = list(dict.fromkeys(tuple(hosts_of_pool(yml, host)) for host in yml.hosts))
+    first_hosts = [hosts[0] for hosts in pools if hosts]
+    programs = {own_extauth_program(yml, host) for host in first_hosts}
+    if len(first_hosts) < 2 or len(programs) > 1:
+        return
+    sizes = [own_pool_size(yml, host)[0] or os.cpu_count() or 1 for host in first_hosts]
+    yield good(
+        "pools",
+        f"{len(first_hosts)} pools of the same extauth_program have {sum(sizes)} members together. "
+        f"If the hosts share one pool, it needs {max(sizes)}",
+        details=("extauth_pool_name: shared",),
+    )
 
 
 def findings(yml: EjabberdYml, host: str) -> Iterator[Finding]:

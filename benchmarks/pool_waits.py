@@ -1,0 +1,68 @@
+"""Compare the model of ejabberd's pool with real clients of a real ejabberd.
+
+``python -m benchmarks.pool_waits`` prints the table of ``docs/scaling.md``. The pool members are
+relays, the service answers yes after a fixed time, and the clients log in at random times. Each
+percentile is the median of some rounds, because other load on the machine delays single answers.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+
+from benchmarks.pool import PATIENCE, Bench, bench
+from benchmarks.through_ejabberd import ejabberd
+from extauth_http.ejabberd_pool import AnswerTimes, Load, answer_times, sufficient_size
+
+ROUNDS = 3
+SECONDS = 20
+POINTS = {
+    # milliseconds of the service: logins per second and pool
+    200: [(50, 16), (50, 36), (100, 32), (100, 64), (200, 64), (200, 96), (200, 128)],
+    50: [(200, 16), (200, 36)],
+}
+HEAD = ["logins per second", "service", "pool", "p50: model", "measured", "p99: model", "measured"]
+HEAD += ["sufficient pool"]
+
+
+def measured(running: Bench, rate: int, pool: int) -> list[float]:
+    """The answer times of all logins in seconds; a login that was refused counts as 30 s."""
+    with ejabberd(running.relay(running.slow_socket), pool) as server:
+        server.whole_pool()
+        arguments = [str(server.c2s_port), str(rate * SECONDS), str(SECONDS)]
+        ended = subprocess.run(
+            [sys.executable, "-m", "benchmarks.client_streams", *arguments],
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    return [PATIENCE if each is None else each for each in json.loads(ended.stdout)]
+
+
+def row(load: Load, pool: int, rounds: list[list[float]]) -> list[str]:
+    model: AnswerTimes = answer_times(load, pool)
+    p50 = statistics.median(statistics.median(each) for each in rounds)
+    p99 = statistics.median(statistics.quantiles(each, n=100)[98] for each in rounds)
+    service = f"{load.service_seconds * 1000:.0f} ms"
+    return [
+        f"{load.rate:.0f}",
+        service,
+        str(pool),
+        *(f"{seconds * 1000:.0f} ms" for seconds in (model.p50, p50, model.p99, p99)),
+        str(sufficient_size(load)),
+    ]
+
+
+def main() -> None:
+    rows: list[list[str]] = []
+    for milliseconds, points in POINTS.items():
+        with bench(milliseconds) as running:
+            for rate, pool in points:
+                load = Load(rate * SECONDS, SECONDS, milliseconds / 1000)
+                rounds = [measured(running, rate, pool) for _ in range(ROUNDS)]
+                rows.append(row(load, pool, rounds))
+    for line in (HEAD, ["---"] * len(HEAD), *rows):
+        print(f"| {' | '.join(line)} |")
+
+
+if __name__ == "__main__":
+    main()
