@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.program.port import Port
+from extauth_http.program.queue_age import QueueAge
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.packets import PacketReader, packet
 from extauth_http.protocol.replies import Dialect, reply
@@ -87,6 +88,7 @@ class RunningPort:
         self,
         current: Callable[[], FakeDecider] = FakeDecider,
         record: Callable[[Outcome], None] = lambda _: None,
+        queue_age: QueueAge | None = None,
     ) -> None:
         self.source, self.input = os.pipe()
         self.output, self.sink = os.pipe()
@@ -103,6 +105,7 @@ class RunningPort:
             record=self._note,
             warn=self._warn,
             wake=self.wakes.set,
+            queue_age=queue_age,
         )
         self._record = record
         self.port.start()

@@ -24,7 +24,8 @@ NO_TABLE = Answer(Verdict.DENY, "no_link", "no table of the chain is for this us
 UNDECIDED_REASONS = frozenset(
     {
         *("bad_http", "bad_request", "cannot_tell", "connect_failed", "connect_refused"),
-        *("connection_lost", "content_encoding", "deadline", "discovery", "local_file"),
+        *("connection_lost", "content_encoding", "deadline", "disconnected", "discovery"),
+        *("local_file", "overload", "stopped"),
         *("keys_unavailable", "name_not_found", "not_an_answer", "oauth_error", "proxy"),
         *("service_auth_refused", "service_hangs", "service_token", "stuck", "tls", "too_large"),
         "wrong_answer",

@@ -7,6 +7,7 @@ from extauth_http.program.live_config import LiveConfig
 from extauth_http.program.log import Log
 from extauth_http.program.outcome import encode
 from extauth_http.program.port import Port
+from extauth_http.program.queue_age import QueueAge
 from extauth_http.program.streams import take_streams
 from extauth_http.program.watchdog import Watchdog
 from extauth_http.protocol.packets import PacketReader
@@ -40,6 +41,7 @@ def run(config: Path | None, *, debug: bool) -> None:
         record=log.outcome,
         warn=warn,
         wake=watchdog.wake,
+        queue_age=None if debug else QueueAge(watchdog.wake),
     )
     live.reload_in_thread()
     watchdog.add(port)

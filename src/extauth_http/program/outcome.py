@@ -1,6 +1,7 @@
 """The decision of a packet and its outcome."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.replies import Dialect, reply
@@ -41,6 +42,18 @@ class Outcome:
     decision: Decision
     dialect: Dialect
     seconds: float
+
+
+class DeciderLike(Protocol):
+    """Decides commands. ``deadline`` is in seconds. ``release`` is called once after each use."""
+
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def dialect(self) -> Dialect: ...
+    def decide(self, command: Command, due: float, request_id: str) -> Decision: ...
+    def kind(self, host: str) -> str | None: ...
+    def release(self) -> None: ...
 
 
 def masked_command(outcome: Outcome) -> str:

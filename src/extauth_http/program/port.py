@@ -19,11 +19,11 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from extauth_http.program.outcome import Decision, Outcome
+from extauth_http.program.outcome import DeciderLike, Decision, Outcome
 from extauth_http.program.packet_source import PacketSource, Reader
 from extauth_http.program.pending_packet import ANSWERING, DONE, WRITTEN, PendingPacket
+from extauth_http.program.queue_age import QueueAge
 from extauth_http.program.threads import ThreadInterruptedError, WatchedThread, run_with_timeout
 from extauth_http.protocol.command import Command
 from extauth_http.protocol.packets import MalformedPacketError, parse
@@ -48,18 +48,6 @@ MAX_STUCK = 16
 """Threads that may hang at a time. With more, packets are UNDECIDED without a backend call."""
 
 
-class DeciderLike(Protocol):
-    """Decides commands. ``deadline`` is in seconds. ``release`` is called once after each use."""
-
-    @property
-    def deadline(self) -> float: ...
-    @property
-    def dialect(self) -> Dialect: ...
-    def decide(self, command: Command, due: float, request_id: str) -> Decision: ...
-    def kind(self, host: str) -> str | None: ...
-    def release(self) -> None: ...
-
-
 class Port:
     """One stream of packets and its replies.
 
@@ -67,7 +55,7 @@ class Port:
     packet. ``begin`` is called when a packet has arrived. ``encode`` returns the bytes of a reply,
     which go out in one write. ``record`` is called after the reply is out. ``warn`` takes the name
     and the detail of a log event. ``wake`` makes the watchdog check this port at once.
-    ``has_reader`` returns whether someone can still read the reply.
+    ``has_reader`` returns whether someone can read the reply. ``queue_age`` belongs to the input.
     """
 
     def __init__(
@@ -83,6 +71,7 @@ class Port:
         wake: Callable[[], None],
         begin: Callable[[], None] = lambda: None,
         has_reader: Callable[[], bool] = lambda: True,
+        queue_age: QueueAge | None = None,
     ) -> None:
         self.source = source
         self.sink = sink
@@ -94,6 +83,7 @@ class Port:
         self._wake = wake
         self._begin = begin
         self._has_reader = has_reader
+        self._queue_age = queue_age
         self._worker: WatchedThread | None = None
         self._next_restart = 0.0
         self._stuck: list[threading.Thread] = []
@@ -121,12 +111,15 @@ class Port:
 
     def _answer_next_packet(self) -> bool:
         """Reads and answers one packet. Returns whether this thread reads the next one."""
+        waiting_since = time.monotonic()
         packet = self._packets.next_packet()
         if packet is None:
             self._warn_of_leftover()
             self.has_ended = True
             return False
         pending = self._pending = PendingPacket(len(packet), self._deadline, self._dialect)
+        if self._queue_age:
+            self._queue_age.packet_arrived(waiting_since, pending.started)
         self._packets.consume()
         self._begin()
         return self._decide(pending, packet) and self._answer(pending)
@@ -172,6 +165,8 @@ class Port:
         pending.backend = decider.kind(command.host)
         if not self._has_reader():
             return Decision(Answer(Verdict.UNDECIDED, "disconnected"), pending.backend)
+        if self._queue_age and not self._queue_age.leaves_time_for(pending):
+            return Decision(Answer(Verdict.UNDECIDED, "overload"), pending.backend)
         return decider, command
 
     def _set_deadline(self, pending: PendingPacket, seconds: float) -> None:

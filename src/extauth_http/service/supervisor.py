@@ -186,7 +186,9 @@ class Supervisor:
             )
             if not self._listener.is_own:
                 detail += "; restart its systemd socket unit"
-            self._log.event("error", f"socket_{state.value}", detail=detail)
+            is_removed = state is SocketState.REMOVED
+            event = "socket_removed" if is_removed else "socket_replaced"
+            self._log.event("error", event, detail=detail)
         self._socket_state = state
 
     def _handle_ended_processes(self) -> None:

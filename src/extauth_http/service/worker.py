@@ -18,6 +18,7 @@ from extauth_http.program.live_config import LiveConfig
 from extauth_http.program.log import Log
 from extauth_http.program.outcome import Outcome, encode
 from extauth_http.program.port import Port
+from extauth_http.program.queue_age import QueueAge
 from extauth_http.program.watchdog import Watchdog
 from extauth_http.protocol.packets import PacketReader
 from extauth_http.service.connection_counts import ConnectionCounts
@@ -167,6 +168,7 @@ class Worker:
             wake=self._watchdog.wake,
             begin=self._packet_received,
             has_reader=_Peer(descriptor).is_connected,
+            queue_age=QueueAge(self._watchdog.wake),
         )
         self._connections[descriptor] = connection
         self._count_connections()
