@@ -116,12 +116,12 @@ def python_blocks(page: str) -> list[str]:
 def test_the_documented_backend_passes_its_documented_test(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    backend, *others, test = python_blocks("docs/backends.md")
+    backend, *others, test = python_blocks("docs/plugins.md")
     for block in others:
-        compile(block, "backends.md", "exec")
+        compile(block, "plugins.md", "exec")
     module = ModuleType("extauth_http_plaintext")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(backend, "backends.md", "exec"), module.__dict__)
+    exec(compile(backend, "plugins.md", "exec"), module.__dict__)
     tests: dict[str, Any] = {}
-    exec(compile(test, "backends.md", "exec"), tests)
+    exec(compile(test, "plugins.md", "exec"), tests)
     tests["test_ok_is_allow"]()

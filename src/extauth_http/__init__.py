@@ -1,6 +1,6 @@
 """An ejabberd external authentication program that checks every login against an HTTP service.
 
-The names here are the interface for a backend in a package of its own; ``docs/backends.md``
+The names here are the interface for a backend in a package of its own; ``docs/plugins.md``
 describes it. Each name is imported at its first use: a relay, of which many run on one machine,
 needs none of them.
 """

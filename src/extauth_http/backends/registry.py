@@ -1,7 +1,7 @@
 """The registry of the kinds of backend: ``kind = "rest"`` → a class.
 
 The built-in kinds are in ``BUILT_IN``. An installed package offers a kind by an entry point in the
-group ``extauth_http.backends``; ``docs/backends.md`` describes it. A built-in kind has priority
+group ``extauth_http.backends``; ``docs/plugins.md`` describes it. A built-in kind has priority
 over an entry point of the same name.
 """
 
