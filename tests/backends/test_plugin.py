@@ -70,7 +70,9 @@ def test_the_settings_of_a_plugin_are_validated(tmp_path: Path, installed: Path)
     environment = {"PYTHONPATH": str(installed)}
     with Program(tmp_path, config, environment=environment) as program:
         (event,) = program.logged("config_broken")
-        assert event["problems"] == [f"{program.config}: backend.relm: unknown key"]
+        assert event["problems"] == [
+            f"{program.config}: backend.relm: unknown key; did you mean realm?"
+        ]
 
 
 def test_without_the_package_the_error_names_the_kinds_that_exist(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet
+from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet, always_hold
 from extauth_http.backends.rule_explanation import failure
 from extauth_http.http.response import Response
 
@@ -143,18 +143,23 @@ def test_a_rule_that_cannot_mean_anything_is_an_error(rule: dict[str, Any], erro
 
 
 @pytest.mark.parametrize(
-    ("rule", "always"),
+    ("rules", "always"),
     [
-        ({"status": ["2xx", "3xx", "4xx", "5xx"]}, True),
-        ({"status": ["2xx", "3xx", "4xx"]}, False),
-        ({"status": ["2xx", "3xx", "4xx", "5xx"], "text": "OK"}, False),
-        ({"text": "OK"}, False),
+        ([{"status": ["2xx", "3xx", "4xx", "5xx"]}], True),
+        ([{"status": "2xx"}, {"status": ["3xx", "4xx"]}, {"status": "5xx"}], True),
+        ([{"status": ["2xx", "3xx", "4xx"]}, {"status": list(range(500, 600))}], True),
+        ([{"status": ["2xx", "3xx", "4xx"]}, {"status": list(range(500, 599))}], False),
+        ([{"status": ["2xx", "3xx", "4xx"]}], False),
+        ([{"status": ["2xx", "3xx", "4xx", "5xx"], "text": "OK"}], False),
+        ([{"status": "2xx"}, {"status": ["3xx", "4xx", "5xx"], "text": "OK"}], False),
+        ([{"text": "OK"}], False),
+        ([], False),
     ],
 )
-def test_a_rule_that_holds_for_every_response_is_recognised(
-    rule: dict[str, Any], always: bool
+def test_rules_of_which_one_holds_for_every_response_are_recognised(
+    rules: list[dict[str, Any]], always: bool
 ) -> None:
-    assert rule_of(**rule).is_always_true is always
+    assert always_hold([rule_of(**rule) for rule in rules]) is always
 
 
 def test_refused_goes_before_deny_and_deny_before_allow() -> None:

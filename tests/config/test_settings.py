@@ -44,7 +44,14 @@ def test_the_environment_alone_can_hold_the_configuration(monkeypatch: pytest.Mo
     [
         ("", "expected a [backend] table, or a [hosts] table with a backend each"),
         ("deadline = ", "not TOML: Invalid value (at end of document)"),
-        (f"deadlin = 8\n{REST}", "deadlin: unknown key"),
+        (f"deadlin = 8\n{REST}", "deadlin: unknown key; did you mean deadline?"),
+        (f"{REST}deadline = 8", "backend.deadline: unknown key; write it above the first table"),
+        (f"{REST}ur = 1\necho = 'x'", "backend.ur: unknown key; did you mean url?"),
+        (f"{REST}ur = 1\necho = 'x'", "backend.echo: expected 'X-Request-ID'"),
+        (
+            f"{REST}[backend.tls]\ncafile = 1",
+            "backend.tls.cafile: unknown key; did you mean ca_file?",
+        ),
         (f"deadline = 40\n{REST}", "deadline: expected less than or equal to 25"),
         (f"deadline = 'soon'\n{REST}", "deadline: expected a number"),
         (f"dialect = 'erlang'\n{REST}", "dialect: expected 'ejabberd' or 'boolean'"),

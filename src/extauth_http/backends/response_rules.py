@@ -145,10 +145,17 @@ class Rule(Section):
         return self
 
     @property
-    def is_always_true(self) -> bool:
-        """Whether every response fulfils it."""
-        only_status = self.field is None and self.header is None and self.text is None
-        return only_status and set(_CLASSES) <= {*map(str, self.status or ())}
+    def depends_only_on_status(self) -> bool:
+        """Whether nothing but the status decides whether the rule holds."""
+        return self.field is None and self.header is None and self.text is None
+
+
+def always_hold(rules: Sequence[Rule]) -> bool:
+    """Whether, for each status from 200 to 599, one of the rules holds for every response."""
+    statuses = [
+        status for rule in rules if rule.depends_only_on_status for status in rule.status or ()
+    ]
+    return all(status_matches(statuses, status) for status in range(200, 600))
 
 
 Condition = Callable[[ResponseView], bool]

@@ -27,7 +27,7 @@ from extauth_http.backends.request_template import (
     header_names,
     send,
 )
-from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet
+from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet, always_hold
 from extauth_http.backends.rule_explanation import explain
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
@@ -50,7 +50,7 @@ class RuleTable(Section):
 
     @model_validator(mode="after")
     def _does_not_allow_everything(self) -> Self:
-        if any(rule.is_always_true for rule in self.allow or ()):
+        if always_hold(self.allow or ()):
             raise ValueError("allow: a rule holds for every response, so everybody could log in")
         return self
 

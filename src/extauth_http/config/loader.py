@@ -119,12 +119,17 @@ def _sentences(file: Path | None, error: ValidationError) -> list[str]:
 def _sentence(file: Path | None, place: tuple[int | str, ...], message: str) -> str:
     for theirs, ours in _WORDING.items():
         message = re.sub(theirs, ours, message)
+    if message == "unknown key" and len(place) > 1 and place[-1] in ABOVE_TABLES:
+        message += "; write it above the first table"
     variable = PREFIX + "__".join(str(part).upper() for part in place)
     if place and variable in {name.upper() for name in os.environ}:
         return f"environment variable {variable}: {message}"
     key = ".".join(str(part) if "." not in str(part) else f'"{part}"' for part in place)
     return ": ".join(part for part in (str(file or "environment"), key, message) if part)
 
+
+ABOVE_TABLES = ("deadline", "dialect")
+"""Keys of no table. In TOML, a key below ``[backend]`` belongs to ``backend``."""
 
 _WORDING = {
     "^Value error, ": "",

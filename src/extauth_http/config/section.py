@@ -5,16 +5,33 @@ The text of an error never holds a value, because any value may be a secret.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class Section(BaseModel):
     """A table of the configuration: frozen, without unknown keys, and never quoted in errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest_similar_key(cls, data: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Names the key that a key without a meaning is similar to."""
+        try:
+            return validate(data)
+        except ValidationError as error:
+            raise _with_suggestions(error, cls.model_fields) from None
 
 
 class WithSecrets(Section):
@@ -94,3 +111,18 @@ def secrets_of(section: BaseModel) -> Iterator[str]:
                 yield each.content.get_secret_value()
             elif isinstance(each, BaseModel):
                 yield from secrets_of(each)
+
+
+def _with_suggestions(error: ValidationError, keys: Iterable[str]) -> ValidationError:
+    """The same problems. An unknown key of this table names the key that it is similar to."""
+    from difflib import get_close_matches  # not imported by a program whose keys are right
+
+    problems: list[InitErrorDetails] = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message, place = problem["msg"], problem["loc"]
+        if problem["type"] == "extra_forbidden" and len(place) == 1:
+            similar = get_close_matches(str(place[0]), keys, 1)
+            message = f"unknown key; did you mean {similar[0]}?" if similar else message
+        kind = PydanticCustomError(problem["type"], message)
+        problems.append({"type": kind, "loc": place, "input": None})
+    return ValidationError.from_exception_data(error.title, problems)
