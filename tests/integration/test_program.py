@@ -160,6 +160,7 @@ def test_pool_members_share_a_log_file_without_mixing_lines(tmp_path: Path) -> N
         for program in programs:
             program.__exit__()
     assert {event["pid"] for event in events} == {program.process.pid for program in programs}
+    assert True in {event.get("queued") for event in events}
 
 
 def test_a_renamed_log_file_is_created_again(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import os
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from extauth_http.program import pending_packet
 from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.packets import MalformedPacketError, frame, packet, packets, parse
@@ -55,6 +57,16 @@ def test_replies_come_in_the_order_of_their_packets() -> None:
     answers = RunningPort().run(stream, [])
     numbers = {"allow": 1, "deny": 0, "undecided": 2, "raise": 2, "exit": 2}
     assert answers == b"".join(b"\x00\x02\x00" + bytes([numbers[each]]) for each in asked)
+
+
+def test_a_packet_right_after_a_reply_has_waited_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = packet(Command(Operation.AUTH, "u", "h", "allow")) * 3
+    monkeypatch.setattr(pending_packet, "QUEUED_SECONDS", 60.0)
+    for share, expected in ((1e9, [False, True, True]), (0.0, [False, False, False])):
+        monkeypatch.setattr(pending_packet, "QUEUED_SHARE", share)
+        running = RunningPort()
+        running.run(stream, [])
+        assert [outcome.is_queued for outcome in running.outcomes] == expected
 
 
 def test_a_log_that_fails_costs_no_reply() -> None:

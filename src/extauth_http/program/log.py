@@ -78,6 +78,8 @@ class Log:
         if outcome.decision.service:
             fields["service"] = outcome.decision.service
         fields["ms"] = round(outcome.seconds * 1000, 3)
+        if outcome.is_queued:
+            fields["queued"] = True
         fields["request"] = outcome.request_id
         if answer.detail:
             fields["detail"] = answer.detail

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.replies import Dialect, reply
-from extauth_http.protocol.verdict import Answer
+from extauth_http.protocol.verdict import Answer, Verdict
 from extauth_http.terminal.masking import MASK
 
 
@@ -27,12 +27,18 @@ class Decision:
     notes: tuple[str, ...] = ()
 
 
+def internal_error(backend: str | None, error: str) -> Decision:
+    """The decision after an unexpected exception; ``error`` is its name."""
+    return Decision(Answer(Verdict.UNDECIDED, "internal_error", error), backend)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One packet and its decision.
 
     ``command`` is None for a malformed packet. ``operation`` is None too if the packet does not
     name an operation. ``size`` is in bytes, ``seconds`` is the time from packet to reply.
+    ``is_queued`` says whether the packet has probably waited in ejabberd for the last reply.
     """
 
     request_id: str
@@ -42,6 +48,7 @@ class Outcome:
     decision: Decision
     dialect: Dialect
     seconds: float
+    is_queued: bool = False
 
 
 class DeciderLike(Protocol):

@@ -29,6 +29,10 @@ from extauth_http.program.threads import clear_interrupt, interrupt
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.replies import Dialect
 
+QUEUED_SECONDS, QUEUED_SHARE = 0.005, 0.1
+"""A packet has probably waited for the last reply if it arrives so soon after it. The second value
+is a share of the time to that reply. ejabberd sends the next packet of a pool member at once."""
+
 
 class PacketState(IntEnum):
     """The states of a packet, in their order. An integer, because its hash is needed often."""
@@ -70,8 +74,9 @@ class PendingPacket:
     """A packet and what is known of it so far.
 
     ``size`` is in bytes. ``started`` and ``due`` are times of ``time.monotonic()``. ``written`` is
-    the number of bytes of ``reply`` that are out. All methods are safe to call from any thread, and
-    none of them waits.
+    the number of bytes of ``reply`` that are out. ``is_queued`` says whether the packet has
+    probably waited in ejabberd for the last reply. All methods are safe to call from any thread,
+    and none of them waits.
     """
 
     __slots__ = (
@@ -83,6 +88,7 @@ class PendingPacket:
         "decision",
         "dialect",
         "due",
+        "is_queued",
         "operation",
         "reply",
         "request_id",
@@ -98,6 +104,7 @@ class PendingPacket:
         self.size = size
         self.started = time.monotonic()
         self.due = self.started + deadline
+        self.is_queued = False
         self.operation: Operation | None = None
         self.command: Command | None = None
         self.dialect = dialect
@@ -196,7 +203,13 @@ class PendingPacket:
             self.decision,
             self.dialect,
             time.monotonic() - self.started,
+            self.is_queued,
         )
+
+    def queued_until(self, seconds: float) -> float:
+        """The end of the time in which the next packet counts as queued. ``seconds`` is the time to
+        the reply of this one."""
+        return self.started + seconds + min(QUEUED_SECONDS, seconds * QUEUED_SHARE)
 
     def use(self, resource: Releasable) -> None:
         """Keeps a resource until ``release``."""

@@ -1,8 +1,7 @@
 """The loop over one pair of byte streams: each packet gets one reply, in order and in time.
 
-The file descriptors may be pipes, sockets or files. This module does not know what decides.
-
-One worker thread reads a packet, decides it, writes the reply and records the outcome. The watchdog
+The file descriptors may be pipes, sockets or files. This module does not know what decides. One
+worker thread reads a packet, decides it, writes the reply and records the outcome. The watchdog
 calls ``expire`` from its own thread, which starts a new worker in two cases:
 
 - The time of a packet is up. The new worker answers it with UNDECIDED and reads on. The old worker
@@ -20,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from extauth_http.program.outcome import DeciderLike, Decision, Outcome
+from extauth_http.program.outcome import DeciderLike, Decision, Outcome, internal_error
 from extauth_http.program.packet_source import PacketSource, Reader
 from extauth_http.program.pending_packet import ANSWERING, DONE, WRITTEN, PendingPacket
 from extauth_http.program.queue_age import QueueAge
@@ -92,6 +91,7 @@ class Port:
         self.has_ended = False
         """Whether no more packets come, or no one reads the replies."""
         self._pending: PendingPacket | None = None
+        self._queued_until = 0.0
 
     def start(self) -> None:
         """Starts a worker. If the system cannot start a thread, ``expire`` tries again."""
@@ -118,6 +118,7 @@ class Port:
             self.has_ended = True
             return False
         pending = self._pending = PendingPacket(len(packet), self._deadline, self._dialect)
+        pending.is_queued = pending.started < self._queued_until
         if self._queue_age:
             self._queue_age.packet_arrived(waiting_since, pending.started)
         self._packets.consume()
@@ -134,7 +135,7 @@ class Port:
         try:
             prepared = self._prepare(pending, packet)
         except BaseException as error:  # noqa: BLE001 - any error must lead to a reply
-            prepared = _internal_error(pending, type(error).__name__)
+            prepared = internal_error(pending.backend, type(error).__name__)
         if isinstance(prepared, Decision):
             is_claimed = pending.claim(prepared) is not None
         else:
@@ -188,7 +189,7 @@ class Port:
             except ThreadInterruptedError:
                 raise
             except BaseException as error:  # noqa: BLE001 - any error must lead to a reply
-                decision = _internal_error(pending, type(error).__name__)
+                decision = internal_error(pending.backend, type(error).__name__)
             if pending.claim(decision):
                 return True
             pending.wait_for_interrupt()
@@ -202,6 +203,7 @@ class Port:
         if pending.reply is None:
             pending.reply = self._encode(outcome)
         is_written = self._write(pending, pending.reply)
+        self._queued_until = pending.queued_until(outcome.seconds)
         pending.advance(ANSWERING, WRITTEN if is_written else DONE)
         pending.release()
         try:  # noqa: SIM105 - ``contextlib.suppress`` costs 0.2 µs per packet
@@ -262,7 +264,7 @@ class Port:
         pending = self._pending
         if pending is not None:
             self._packets.consume()  # the worker may have ended just before this step
-            if not pending.recover(_internal_error(pending, worker.error)):
+            if not pending.recover(internal_error(pending.backend, worker.error)):
                 pending.release()
                 self._pending = None
         self.start()
@@ -294,7 +296,3 @@ class Port:
         stopped = Decision(Answer(Verdict.UNDECIDED, "stopped"), pending.backend)
         if pending.claim_from(None, stopped):
             run_with_timeout(lambda: self._answer(pending), ABORT_SECONDS)
-
-
-def _internal_error(pending: PendingPacket, error: str) -> Decision:
-    return Decision(Answer(Verdict.UNDECIDED, "internal_error", error), pending.backend)

@@ -47,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="extauth_pool_size in ejabberd.yml (default: the largest number of processes that "
         "the log shows at one time)",
     )
+    parser.add_argument(
+        "--pools",
+        type=whole_number("pools"),
+        metavar="N",
+        help="number of pools: one for each virtual host, or 1 if extauth_pool_name joins them "
+        "(default: the hosts in the log, 1 if a process replies for several of them)",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -60,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         return stats(
             [None if name == "-" else Path(name) for name in names],
-            LogReport(arguments.since, arguments.pool_size),
+            LogReport(arguments.since, arguments.pool_size, arguments.pools),
             follow=arguments.follow,
             as_json=arguments.json,
         )

@@ -35,6 +35,7 @@ class AnswerEntry(NamedTuple):
     reason: str
     ms: float
     pid: int
+    queued: bool = False
 
 
 class EventEntry(NamedTuple):
@@ -96,6 +97,7 @@ def _entry(fields: dict[str, Any]) -> AnswerEntry | EventEntry:
         _name(fields["reason"]),
         ms,
         pid,
+        fields.get("queued") is True,
     )
 
 

@@ -19,16 +19,19 @@ MAX_EVENT_NAMES = 50
 class LogReport:
     """Counts the lines of a log.
 
-    Entries before ``start`` (seconds since 1970) are only counted. ``pool_size`` is the number of
-    pool members, None to take it from the log.
+    Entries before ``start`` (seconds since 1970) are only counted. ``pools`` is the number of
+    pools and ``pool_size`` the number of members of each. None takes them from the log.
     """
 
-    def __init__(self, start: float = -math.inf, pool_size: int | None = None) -> None:
+    def __init__(
+        self, start: float = -math.inf, pool_size: int | None = None, pools: int | None = None
+    ) -> None:
         self.summary = Summary()
         self.answers = self.before_start = self.not_json = self.unusable = 0
         self.events = BoundedCounter(MAX_EVENT_NAMES)
         self._start = start
         self._pool_size = pool_size
+        self._pools = pools
 
     def add_line(self, line: bytes) -> None:
         """Counts one line. An empty line is ignored."""
@@ -68,7 +71,7 @@ class LogReport:
             "all": summary.all.as_json(summary.seconds),
             "hosts": summary.hosts.as_json(summary.seconds),
             "backends": summary.backends.as_json(summary.seconds),
-            "pool": summary.pool.as_json(summary.seconds, self._pool_size),
+            "pool": summary.pool.as_json(summary.seconds, self._pool_size, self._pools),
         }
 
 

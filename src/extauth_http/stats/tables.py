@@ -78,8 +78,17 @@ def _refused_users(users: list[dict[str, Any]]) -> Table:
 
 
 def _pool(pool: dict[str, Any]) -> Text:
-    text = f"pool: {pool['members']} members, busy {_percent(pool['busy'])} of the time"
-    return Text(text + f", {_percent(pool['busy_in_busiest_minute'])} in the busiest minute")
+    pools = f"{pool['pools']} pools" if pool["pools"] > 1 else "pool"
+    text = f"{pools}: {pool['members']} members, busy {_percent(pool['busy'])} of the time"
+    text += f", {_percent(pool['busy_in_busiest_minute'])} in the busiest minute"
+    if pool["queued"]:
+        text += (
+            f"\n{_percent(pool['queued'])} of the commands waited for a busy member, "
+            f"{_percent(pool['queued_in_busiest_minute'])} in the minute with the most commands"
+        )
+    if pool["suggested_size"]:
+        text += f"\nsuggested extauth_pool_size: {pool['suggested_size']}"
+    return Text(text)
 
 
 def _table(names: list[str], rows: list[list[str]], texts: int) -> Table:
