@@ -122,7 +122,7 @@ def last_wait(load: Load, size: int) -> float:
 def refused(load: Load, size: int) -> int:
     """The number of questions that ejabberd refuses because no answer comes in time.
 
-    In fact there are more, because ejabberd ends the members that answer too late.
+    In fact there are more, because the service also works on questions that are then too late.
     """
     answered = (load.seconds + EJABBERD_TIMEOUT) * size / load.service_seconds
     return max(load.questions - math.floor(answered), 0)

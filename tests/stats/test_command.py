@@ -62,6 +62,7 @@ def test_without_a_file_it_reads_the_configured_log_or_standard_input(
         (["--since", "soon", "-"], "expected 30m, 1h, 2d or an ISO 8601 time"),
         (["--follow", "{}/log.gz"], "log.gz: compressed"),
         (["--pool-size", "0", "-"], "expected 1 to 1024 pool members"),
+        (["--pools", "0", "-"], "expected 1 or more pools"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_an_error(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from extauth_http.stats.report import LogReport
 from extauth_http.stats.tables import MAX_ROWS, report_tables
-from tests.stats.log_lines import line
+from tests.stats.log_lines import clock, line
 
 
 def printed(report: dict[str, Any], width: int = 80) -> str:
@@ -29,6 +29,18 @@ def test_no_name_and_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
     shown = printed(found, width)
     assert "…" not in shown
     assert shown.count("12345678") == shown.count("123456.7") == 2
+
+
+def test_commands_that_waited_and_a_sufficient_size_are_shown() -> None:
+    report = LogReport(pool_size=2, pools=3)
+    for number in range(100):
+        report.add_line(line(time=clock(number / 10), ms=900.0, queued=number % 2 == 0))
+    found = report.as_json()
+    shown = printed(found)
+    assert "3 pools: 6 members, busy" in shown
+    assert "50.0% of the commands waited for a busy member" in shown
+    assert f"suggested extauth_pool_size: {found['pool']['suggested_size']}" in shown
+    assert found["pool"]["suggested_size"] > 2
 
 
 def test_the_tables_have_a_limited_number_of_rows_and_always_the_sum() -> None:

@@ -4,6 +4,7 @@ A login waits inside of ejabberd, where the log does not see it. But ejabberd se
 as soon as a member has replied, so the program knows that such a packet has waited (``queued``).
 """
 
+from dataclasses import replace
 from typing import Any
 
 from extauth_http.ejabberd_pool import (
@@ -14,14 +15,21 @@ from extauth_http.ejabberd_pool import (
     answer_times,
     sufficient_size,
 )
-from extauth_http.stats.busiest_minute import MINUTE, BusiestMinute, MostQuestions
+from extauth_http.stats.busiest_times import MINUTE, PERIOD, BusiestMinute, MostQuestions
 from extauth_http.stats.log_entries import NO_NAME, AnswerEntry
 from extauth_http.stats.sketches import MAX_MS
 
 MAX_MEMBERS = 4096
 
-POSSIBLE_STEPS = (1, 2, STEPS, 6, STEPS_WITH_SQL)
-"""How many steps a login may move the counter of ejabberd. Without sessions it is one."""
+FEWER_STEPS = (1, 2)
+"""Steps of a command after which no session begins, or no connection ends."""
+
+CLEARLY_MORE = 0.1
+"""So much more than the simulated share have waited only if there are other steps, as with SQL. The
+log of a busy machine counts a few too many."""
+
+TOLERANCE = 1.1
+"""The busiest ten seconds of a log are partly chance, so a pool may be so much smaller."""
 
 
 class PoolLoad:
@@ -60,7 +68,7 @@ class PoolLoad:
         self.queued += entry.queued
         self.busy_seconds += seconds
         first, last = int(start // MINUTE), int(entry.time // MINUTE)
-        self.most_questions.add(last, seconds, is_queued=entry.queued)
+        self.most_questions.add(int(entry.time // PERIOD), seconds, is_queued=entry.queued)
         if first == last:
             self.busiest_minute.add(first, seconds)
             return
@@ -98,33 +106,36 @@ class PoolLoad:
             "busy": _share(self.busy_seconds, seconds * members),
             "busy_in_busiest_minute": _share(self.busiest_minute.largest, minute * members),
             "queued": _share(self.queued, self.questions),
-            "queued_in_busiest_minute": _share(most.queued, most.count),
-            "suggested_size": self._suggested_size(minute, members // pools, pools),
+            "queued_in_busiest_10_s": _share(most.queued, most.count),
+            "suggested_size": self._suggested_size(min(seconds, PERIOD), members // pools, pools),
         }
 
-    def _suggested_size(self, minute: float, size: int, pools: int) -> int | None:
-        """A sufficient size of each pool in the minute with the most questions. None if the present
-        size is sufficient."""
+    def _suggested_size(self, period: float, size: int, pools: int) -> int | None:
+        """A sufficient size of each pool for the period with the most questions. None if the
+        present size is sufficient."""
         most = self.most_questions.most
-        if not most.queued or not minute or not most.seconds:
+        if not most.queued or not period or not most.seconds:
             return None
-        for steps in POSSIBLE_STEPS:
-            # The pools have one counter together.
-            questions = max(most.count // pools, 1)
-            load = Load(questions, minute, most.seconds / most.count, steps * pools)
-            if load.at_once > size / 2:
-                # Nearly all of them wait, so their share does not show the number of steps.
-                load = Load(questions, minute, load.service_seconds, STEPS * pools)
-                break
-            if answer_times(load, size).waited >= most.queued / most.count:
-                break
+        # The pools have one counter together.
+        questions = max(most.count // pools, 1)
+        load = Load(questions, period, most.seconds / most.count, STEPS * pools)
+        if load.at_once < size / 2:  # otherwise most questions wait with any number of steps
+            load = _fitting(load, size, pools, most.queued / most.count)
         enough = sufficient_size(load) or MAX_SIZE
-        return enough if enough > size else None
+        return enough if enough > TOLERANCE * size else None
 
     def _add_host(self, entry: AnswerEntry) -> None:
         if self._is_shared or entry.host == NO_NAME or len(self._hosts) >= MAX_MEMBERS:
             return
         self._is_shared = self._hosts.setdefault(entry.pid, entry.host) != entry.host
+
+
+def _fitting(load: Load, size: int, pools: int, share: float) -> Load:
+    """The load whose number of steps explains best that this share of the questions has waited."""
+    if share > answer_times(load, size).waited + CLEARLY_MORE:
+        return replace(load, steps=STEPS_WITH_SQL * pools)
+    loads = [load, *(replace(load, steps=steps * pools) for steps in FEWER_STEPS)]
+    return min(loads, key=lambda each: abs(answer_times(each, size).waited - share))
 
 
 def _share(part: float, whole: float) -> float | None:

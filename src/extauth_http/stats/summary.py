@@ -7,7 +7,7 @@ above a limit share one row. This file knows neither files nor lines.
 import math
 from typing import Any
 
-from extauth_http.stats.busiest_minute import MINUTE, BusiestMinute
+from extauth_http.stats.busiest_times import MINUTE, BusiestMinute
 from extauth_http.stats.log_entries import VERDICTS, AnswerEntry
 from extauth_http.stats.pool_load import PoolLoad
 from extauth_http.stats.sketches import MAX_MS, FrequentNames, LatencyHistogram, bucket_number

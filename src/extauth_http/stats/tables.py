@@ -84,7 +84,7 @@ def _pool(pool: dict[str, Any]) -> Text:
     if pool["queued"]:
         text += (
             f"\n{_percent(pool['queued'])} of the commands waited for a busy member, "
-            f"{_percent(pool['queued_in_busiest_minute'])} in the minute with the most commands"
+            f"{_percent(pool['queued_in_busiest_10_s'])} in the ten seconds with the most commands"
         )
     if pool["suggested_size"]:
         text += f"\nsuggested extauth_pool_size: {pool['suggested_size']}"

@@ -83,7 +83,7 @@ def _overload(load: Load, size: int) -> str:
         return f"the last of them waits {_rounded_up(last)} s"
     return (
         f"ejabberd refuses {refused} of them or more, because they wait more than "
-        f"{EJABBERD_TIMEOUT:.0f} s, and ends members of the pool"
+        f"{EJABBERD_TIMEOUT:.0f} s"
     )
 
 

@@ -1,9 +1,10 @@
-"""The busiest minute of a log is found in a limited amount of memory."""
+"""The busiest times of a log are found in a limited amount of memory."""
 
 import pytest
 
-from extauth_http.stats.busiest_minute import (
+from extauth_http.stats.busiest_times import (
     MAX_OPEN_MINUTES,
+    MAX_OPEN_PERIODS,
     BusiestMinute,
     MostQuestions,
     Questions,
@@ -28,14 +29,14 @@ def test_the_busiest_minute_is_found(amounts: list[tuple[int, float]], most: flo
     assert busiest.largest == most
 
 
-def test_the_minute_with_the_most_questions_is_found() -> None:
+def test_the_period_with_the_most_questions_is_found() -> None:
     questions = MostQuestions()
     assert questions.most == Questions()
-    for minute, seconds, is_queued in (
+    for period, seconds, is_queued in (
         *((0, 0.5, True), (1, 0.25, True), (2, 2.0, False)),
         *((1, 0.25, False) for _ in range(2)),
-        *((minute, 9.0, True) for minute in range(3, 100)),
+        *((period, 9.0, True) for period in range(3, 100)),
     ):
-        questions.add(minute, seconds, is_queued=is_queued)
-        assert len(questions.minutes) <= MAX_OPEN_MINUTES
+        questions.add(period, seconds, is_queued=is_queued)
+        assert len(questions.periods) <= MAX_OPEN_PERIODS
     assert questions.most == Questions(count=3, queued=1, seconds=0.75)

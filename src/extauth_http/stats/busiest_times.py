@@ -1,9 +1,14 @@
-"""The busiest minute of a log, in memory that does not grow with the log."""
+"""The busiest minute and the busiest ten seconds, in memory that does not grow with the log."""
 
 from dataclasses import dataclass
 
 MINUTE = 60.0
 MAX_OPEN_MINUTES = 4
+
+PERIOD = 10.0
+"""Seconds. Clients that reconnect cause a load that is higher than the average of its minute."""
+
+MAX_OPEN_PERIODS = 24
 
 
 class BusiestMinute:
@@ -25,7 +30,7 @@ class BusiestMinute:
 
 @dataclass(slots=True)
 class Questions:
-    """The questions of one minute: how many, how many of them had waited in ejabberd, and the
+    """The questions of ten seconds: how many, how many of them had waited in ejabberd, and the
     seconds until all of their replies, added up."""
 
     count: int = 0
@@ -34,24 +39,24 @@ class Questions:
 
 
 class MostQuestions:
-    """The minute with the most questions. Entries may be out of order by a few minutes."""
+    """The ten seconds with the most questions. Entries may be out of order by a few minutes."""
 
     def __init__(self) -> None:
-        self.minutes: dict[int, Questions] = {}
+        self.periods: dict[int, Questions] = {}
         self._most = Questions()
 
-    def add(self, minute: int, seconds: float, *, is_queued: bool) -> None:
-        questions = self.minutes.setdefault(minute, Questions())
+    def add(self, period: int, seconds: float, *, is_queued: bool) -> None:
+        questions = self.periods.setdefault(period, Questions())
         questions.count += 1
         questions.queued += is_queued
         questions.seconds += seconds
-        if len(self.minutes) > MAX_OPEN_MINUTES:
-            closed = self.minutes.pop(min(self.minutes))
+        if len(self.periods) > MAX_OPEN_PERIODS:
+            closed = self.periods.pop(min(self.periods))
             self._most = max(self._most, closed, key=_count)
 
     @property
     def most(self) -> Questions:
-        return max((self._most, *self.minutes.values()), key=_count)
+        return max((self._most, *self.periods.values()), key=_count)
 
 
 def _count(questions: Questions) -> int:
