@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test dist lowest fresh matrix storm fuzz mutation bench check format recipes
+.PHONY: help setup demo test dist lowest fresh matrix storm soak fuzz mutation bench check format recipes
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -45,6 +45,11 @@ matrix: $(STAMP) ## run the end-to-end tests with each ejabberd of Debian (root,
 storm: $(STAMP) ## 5,000 events of identity providers, with kills; about ten minutes
 	$(BIN)/python -m tests.install_packages
 	STORM_EVENTS=5000 $(BIN)/python -m pytest -q -s tests/e2e/test_signals_storm.py
+
+MINUTES := 60
+soak: $(STAMP) ## log in for an hour with a fault every 20 s (MINUTES=60; root)
+	$(BIN)/python -m tests.install_packages
+	$(BIN)/python -m tests.soak $(MINUTES)
 
 recipes: $(STAMP) ## run the tests of docs/recipes.md, with Synapse (about 500 MB) as well
 	$(BIN)/python -m tests.install_packages
