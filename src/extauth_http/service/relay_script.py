@@ -13,7 +13,7 @@ and each other."""
 
 OWN_IMPORT = "from extauth_http."
 
-HEAD = '''#!/usr/bin/python3 -I
+HEAD = '''#!/usr/bin/python3 -IS
 """The relay of extauth-http {version}: a pool member of ejabberd that passes packets to a service.
 
 Printed by ``extauth-http relay --print-script``. It needs Python 3.11 or later and no package.
