@@ -29,14 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--non-interactive", action="store_true", help="ask nothing; the options are the answers"
     )
     parser.add_argument(
-        "--kind", choices=KINDS, default="rest", help="kind of service (default: %(default)s)"
+        "--kind", choices=list(KINDS), default="rest", help="kind of service (default: %(default)s)"
     )
     for key, text in VALUES.items():
         metavar = "URL" if key in ("url", "issuer") else "TEXT"
         parser.add_argument(f"--{key.replace('_', '-')}", default="", metavar=metavar, help=text)
     parser.add_argument(
         "--service-auth",
-        choices=SERVICE_AUTH,
+        choices=list(SERVICE_AUTH),
         default="none",
         help="how this program authenticates to the service, for rest and mongooseim (default: "
         "%(default)s)",
