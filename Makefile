@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test dist lowest fresh matrix storm soak fuzz mutation bench check format recipes
+.PHONY: help setup demo test dist lowest fresh matrix storm soak containers fuzz mutation bench check format recipes
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -50,6 +50,9 @@ MINUTES := 60
 soak: $(STAMP) ## log in for an hour with a fault every 20 s (MINUTES=60; root)
 	$(BIN)/python -m tests.install_packages
 	$(BIN)/python -m tests.soak $(MINUTES)
+
+containers: $(STAMP) ## build and run the images of examples/container (root, buildah, debootstrap)
+	$(BIN)/python -m tests.containers
 
 recipes: $(STAMP) ## run the tests of docs/recipes.md, with Synapse (about 500 MB) as well
 	$(BIN)/python -m tests.install_packages
