@@ -63,7 +63,7 @@ def test_a_socket_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     path = tmp_path / "app.sock"
     missing = decide(ALICE, kind="rest", url=url_of(path)).answer
     assert (missing.reason, missing.detail) == (
-        "connect_failed",
+        "connect_refused",
         f"the socket {path}: does not exist",
     )
     with socket.socket(socket.AF_UNIX) as closed:

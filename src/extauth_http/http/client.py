@@ -12,6 +12,7 @@ from extauth_http.http.pool import ConnectionPool, PoolFactory, RequestSender
 from extauth_http.http.request import Request, encode_body, refuse_headers
 from extauth_http.http.response import Response
 from extauth_http.http.response_parser import RawHeaders
+from extauth_http.http.service_restart import ServiceRestarts
 from extauth_http.http.service_token import ServiceToken
 from extauth_http.http.standby import StandbyOrder
 from extauth_http.protocol.command import Command
@@ -175,7 +176,9 @@ class HttpClient:
                 )
                 self.service = endpoint.base
             else:
-                response = factory.sender.send(request, due, may_repeat=may_repeat)
+                response = factory.restarts.send(
+                    request, due, factory.sender, may_repeat=may_repeat
+                )
             is_late = False
         except RequestFailedError as error:
             self.status = error.status
@@ -248,6 +251,7 @@ class HttpClientFactory:
             settings.breaker_limit, lambda state: on_breaker(settings.kind, state)
         )
         self.standby_order = StandbyOrder()
+        self.restarts = ServiceRestarts()
         auth = settings.service_auth
         self.service_auth_names = header_names(auth)
         self.service_token: ServiceToken | None = None

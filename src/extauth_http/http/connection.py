@@ -259,8 +259,9 @@ def _connect_failed(error: OSError, where: str) -> RequestFailedError:
         return _deadline(f"connecting to {where}", Step.CONNECT)
     if isinstance(error, ConnectionRefusedError):
         return RequestFailedError("connect_refused", f"nothing listens at {where}", Step.CONNECT)
-    why = "does not exist" if isinstance(error, FileNotFoundError) else _symbol(error)
-    return RequestFailedError("connect_failed", f"{where}: {why}", Step.CONNECT)
+    if isinstance(error, FileNotFoundError):  # A service that restarts can make its socket again.
+        return RequestFailedError("connect_refused", f"{where}: does not exist", Step.CONNECT)
+    return RequestFailedError("connect_failed", f"{where}: {_symbol(error)}", Step.CONNECT)
 
 
 def _symbol(error: OSError) -> str:
