@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import figures, page
+from benchmarks import figures, page, storms
 from benchmarks.pool import bench
 
 STEPS = {
@@ -17,6 +17,7 @@ STEPS = {
     "storm": 6,
     "ejabberd": 5,
     "growth": 6,
+    "clients": storms.STEPS,
 }
 
 
@@ -34,20 +35,23 @@ def main() -> None:
         start = figures.starts(ready, step("start"))
         own = figures.own_memory(ready)
         pools = figures.pool_memory(ready, step("memory"))
-        storms = figures.storms(ready, step("storm"))
+        at_once = figures.storms(ready, step("storm"))
         rates = figures.rates(ready, step("ejabberd"))
         grown = figures.growth(ready, step("growth"))
+        clients = storms.storms(ready, step("clients"))
     text = "\n".join(
         [
             page.machine(ready.floor_is_c),
-            page.figures(latency, start, own, pools, storms, rates),
+            page.figures(latency, start, own, pools, at_once, rates),
             page.two_segments(segments),
             page.grown(grown),
         ]
     )
-    console.print(Markdown(text))
+    client_text = f"{page.machine()}\n{storms.table(clients)}"
+    console.print(Markdown(f"{text}\n{client_text}"))
     if "--dry" not in sys.argv:
-        page.write(f"{text}\n{page.plots(latency, pools, storms)}")
+        page.write(page.BENCH, f"{text}\n{page.plots(latency, pools, at_once)}")
+        page.write(page.STORMS, client_text)
 
 
 if __name__ == "__main__":

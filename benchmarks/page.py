@@ -16,7 +16,8 @@ from benchmarks.figures import Growth
 from benchmarks.pool import PATIENCE
 
 DOCS = Path(__file__).parents[1] / "docs"
-BEGIN, END = "<!-- bench -->\n", "<!-- end of bench -->\n"
+BENCH, STORMS = "bench", "storms"
+"""The names of the measured parts of the page."""
 COLOURS = ("#444444", "#0b6e4f", "#08a045", "#c1121f", "#e07a5f", "#3d5a80")
 
 
@@ -25,8 +26,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def machine(floor_is_c: bool) -> str:
-    """The date, the machine and the versions of a measurement."""
+def machine(floor_is_c: bool | None = None) -> str:
+    """The date, the machine and the versions of a measurement, with or without the floor."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
     cores = sum(line.startswith("processor") for line in lines)
@@ -35,10 +36,11 @@ def machine(floor_is_c: bool) -> str:
     ).stdout
     names = ("httptools", "httpx", "pydantic-settings", "structlog", "requests")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
+    floor = "" if floor_is_c is None else f"; floor in {'C' if floor_is_c else 'Python'}"
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} on {cores} cores of {model}, Linux "
         f"{platform.release()}, Python {platform.python_version()}, ejabberd {shown or '?'}, "
-        f"{versions}; floor in {'C' if floor_is_c else 'Python'}.\n"
+        f"{versions}{floor}.\n"
     )
 
 
@@ -211,9 +213,10 @@ def _save(figure: Figure, file: Path) -> None:
     plt.close(figure)
 
 
-def write(text: str) -> None:
-    """Replaces the measured part of the page."""
+def write(part: str, text: str) -> None:
+    """Replaces one measured part of the page."""
+    begin, end = f"<!-- {part} -->\n", f"<!-- end of {part} -->\n"
     page = DOCS / "performance.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")

@@ -1,6 +1,7 @@
 """Start pool members and their services, send packets as ejabberd does, and measure memory."""
 
 import asyncio
+import compileall
 import contextlib
 import os
 import shutil
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
+
+import extauth_http
 
 HERE = Path(__file__).parent
 PROGRAM = str(Path(sys.executable).parent / "extauth-http")
@@ -26,6 +29,8 @@ class Bench:
     """A folder, a service without delay and a slow one, and the command of each pool member."""
 
     def __init__(self, folder: Path, slow_ms: int) -> None:
+        # As pip does it. Without bytecode, each process would compile the program at its start.
+        compileall.compile_dir(extauth_http.__path__[0], quiet=1)
         self.folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
         self.quick_port = self._service("service.py", "0")
@@ -51,16 +56,29 @@ class Bench:
                 str(self._config(self.quick_port)),
             ],
             "relay and serve": self.relay(self.socket),
-            "httpx script": [sys.executable, str(HERE / "with_httpx.py"), port],
-            "requests script": [sys.executable, str(HERE / "with_requests.py"), port],
+            **self.scripts(self.quick_port),
+        }
+
+    def slow_commands(self) -> dict[str, list[str]]:
+        """The pool members that an operator can choose, with the slow service."""
+        return {
+            "extauth-http": self.whole(self.slow_port),
+            "relay and serve": self.relay(self.slow_socket),
+            **self.scripts(self.slow_port),
+        }
+
+    def scripts(self, port: int) -> dict[str, list[str]]:
+        return {
+            f"{library} script": [sys.executable, str(HERE / f"with_{library}.py"), str(port)]
+            for library in ("httpx", "requests")
         }
 
     def two_segment_commands(self) -> dict[str, list[str]]:
         """The contenders against a service that writes headers and body in two segments."""
-        port = str(self.two_segment_port)
+        port = self.two_segment_port
         return {
-            "extauth-http": self.whole(self.two_segment_port),
-            "httpx script": [sys.executable, str(HERE / "with_httpx.py"), port],
+            "extauth-http": self.whole(port),
+            "httpx script": self.scripts(port)["httpx script"],
         }
 
     def whole(self, port: int) -> list[str]:
@@ -80,12 +98,12 @@ class Bench:
         return path
 
     def weight(self) -> float:
-        """MB (PSS) of all processes of the first `serve`."""
+        """MB (PSS) of all processes of the `serve` without delay."""
         return sum(map(pss, self.serve_pids()))
 
-    def serve_pids(self) -> set[int]:
-        """The processes of the first `serve`."""
-        parent = self._started[2].pid
+    def serve_pids(self, *, slow: bool = False) -> set[int]:
+        """The processes of the `serve` for the service without delay, or for the slow one."""
+        parent = self._started[3 if slow else 2].pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return {parent, *map(int, children)}
 

@@ -6,11 +6,9 @@ model gets the time of a login that does not wait, which is measured with few of
 percentile is the median of some rounds, because other load on the machine delays single answers.
 """
 
-import json
 import statistics
-import subprocess
-import sys
 
+from benchmarks import client_streams
 from benchmarks.pool import PATIENCE, Bench, bench
 from benchmarks.through_ejabberd import ejabberd
 from extauth_http.ejabberd_pool import AnswerTimes, Load, answer_times, sufficient_size
@@ -41,13 +39,8 @@ def measured(running: Bench, rate: int, pool: int) -> list[float]:
     """The answer times of all logins in seconds; a login that was refused counts as 30 s."""
     with ejabberd(running.relay(running.slow_socket), pool) as server:
         server.whole_pool()
-        arguments = [str(server.c2s_port), str(rate * SECONDS), str(SECONDS)]
-        ended = subprocess.run(
-            [sys.executable, "-m", "benchmarks.client_streams", *arguments],
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-    return [PATIENCE if each is None else each for each in json.loads(ended.stdout)]
+        logins = client_streams.run(server.c2s_port, rate * SECONDS, SECONDS, pause=1.0)
+    return [each.seconds if each.let_in else PATIENCE for each in logins]
 
 
 def row(load: Load, pool: int, rounds: list[list[float]]) -> list[str]:

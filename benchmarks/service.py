@@ -1,4 +1,5 @@
-"""A service that answers yes after a delay, on any number of connections.
+"""A service that answers after a delay, on any number of connections: no to the password `wrong`,
+and yes to every other one.
 
 ``python -m benchmarks.service PORT DELAY_MS``. It has a process and an event loop of its own and
 does as little as possible, so that it hardly influences what is measured.
@@ -9,10 +10,8 @@ import re
 import sys
 from typing import cast
 
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
-    b'{"result": true}'
-)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+YES, NO = (HEAD % (len(body), body) for body in (b'{"result": true}', b'{"result": false}'))
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
@@ -34,10 +33,11 @@ class Yes(asyncio.Protocol):
         if not end or len(body) < size:
             return
         self._received = body[size:]
+        answer = NO if b'"wrong"' in body else YES
         if self._delay:
-            asyncio.get_running_loop().call_later(self._delay, self._transport.write, ANSWER)
+            asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
         else:
-            self._transport.write(ANSWER)
+            self._transport.write(answer)
 
 
 async def serve(port: int, delay: float) -> None:
