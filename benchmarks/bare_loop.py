@@ -10,7 +10,7 @@ from extauth_http.backends.registry import load
 from extauth_http.program.decider import Decider
 from extauth_http.program.log import Log
 from extauth_http.program.outcome import Outcome
-from extauth_http.protocol.packets import PacketReader, parse
+from extauth_http.protocol.packet_parser import PacketReader, parse
 from extauth_http.protocol.replies import reply
 
 settings = load(Path(sys.argv[1]))

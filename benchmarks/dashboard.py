@@ -21,7 +21,7 @@ from matplotlib import pyplot as plt
 
 from benchmarks.page import DOCS
 from benchmarks.pool import ALLOW, HERE, PROGRAM, connects, until
-from extauth_http.protocol.packets import frame
+from extauth_http.protocol.packet_parser import frame
 
 SECONDS = 36
 WINDOW = 4

@@ -19,7 +19,7 @@ from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.tls import Tls
 from extauth_http.http.client import HttpClientFactory
-from extauth_http.http.connection import Connection
+from extauth_http.http.deadline_connection import Connection
 from extauth_http.http.pool import ConnectionPool
 from extauth_http.http.request import encode_body, serialize_request
 from extauth_http.http.transport import PoolTransport, client

@@ -16,7 +16,7 @@ from pathlib import Path
 from examples.token_service import Store
 
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import packet
+from extauth_http.protocol.packet_parser import packet
 
 HERE = Path(__file__).parent
 PROGRAM = Path(sys.executable).parent / "extauth-http"

@@ -13,7 +13,7 @@ import atheris
 
 with atheris.instrument_imports(include=["extauth_http"]):
     from extauth_http.protocol.command import Operation
-    from extauth_http.protocol.packets import (
+    from extauth_http.protocol.packet_parser import (
         MAX_PACKET,
         MalformedPacketError,
         PacketReader,

@@ -10,7 +10,7 @@ import pytest
 
 from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import packets
+from extauth_http.protocol.packet_parser import packets
 from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import Answer, Verdict
 from extauth_http.replay import Row, packets_of_text, print_rows

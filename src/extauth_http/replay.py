@@ -16,7 +16,7 @@ from extauth_http.program.debug_stream import DebugStream
 from extauth_http.program.outcome import Outcome, masked_command
 from extauth_http.program.port import Port
 from extauth_http.program.replay_line import parse_line
-from extauth_http.protocol.packets import frame
+from extauth_http.protocol.packet_parser import frame
 from extauth_http.protocol.verdict import Verdict
 from extauth_http.terminal.broken_pipe import discard_stdout
 from extauth_http.terminal.console import stdout_console

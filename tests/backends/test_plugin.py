@@ -11,7 +11,7 @@ import pytest
 
 from extauth_http import Command, Operation, UndecidedError, Verdict
 from extauth_http.http.testing import http_client
-from extauth_http.protocol.packets import packet
+from extauth_http.protocol.packet_parser import packet
 from tests.backends.example_package.extauth_http_plaintext import Plaintext, PlaintextSettings
 from tests.integration.program import (
     ALLOW,

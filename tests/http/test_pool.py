@@ -9,7 +9,7 @@ import pytest
 
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.tls import Tls
-from extauth_http.http.connection import Connection
+from extauth_http.http.deadline_connection import Connection
 from extauth_http.http.pool import ConnectionPool
 from extauth_http.http.request import Request as HttpRequest
 from tests.integration.service import YES, Request, Service

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import packet
+from extauth_http.protocol.packet_parser import packet
 from tests.credentials import NEW_PASSWORD, PASSWORD
 
 EXECUTABLE = Path(sys.executable).parent / "extauth-http"

@@ -95,7 +95,7 @@ def test_a_replaced_backend_is_closed_after_its_last_command_is_answered(tmp_pat
 @pytest.mark.parametrize(
     ("method", "reply", "reason"),
     [
-        ("extauth_http.protocol.packets.PacketReader.feed", ALLOW, "allowed"),
+        ("extauth_http.protocol.packet_parser.PacketReader.feed", ALLOW, "allowed"),
         ("extauth_http.program.pending_packet.PendingPacket.start_deciding", UNDECIDED, None),
         ("extauth_http.program.pending_packet.PendingPacket.make_outcome", UNDECIDED, None),
         ("extauth_http.program.pending_packet.PendingPacket.finish", ALLOW, "allowed"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.protocol.packets import frame
+from extauth_http.protocol.packet_parser import frame
 from tests.integration.certificates import Certificates
 from tests.integration.program import ALLOW, DENY, UNDECIDED, Program, auth, isuser, rest, setpass
 from tests.integration.service import (

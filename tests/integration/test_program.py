@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from extauth_http.protocol.packets import frame
+from extauth_http.protocol.packet_parser import frame
 from tests.integration.plugins import plugins
 from tests.integration.program import (
     ALLOW,

@@ -11,7 +11,7 @@ from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.program.port import Port
 from extauth_http.program.queue_age import QueueAge
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import PacketReader, packet
+from extauth_http.protocol.packet_parser import PacketReader, packet
 from extauth_http.protocol.replies import Dialect, reply
 from extauth_http.protocol.verdict import Answer, Verdict
 

@@ -3,7 +3,7 @@
 import pytest
 
 from extauth_http.program.debug_stream import TextReader, is_text
-from extauth_http.protocol.packets import frame
+from extauth_http.protocol.packet_parser import frame
 from extauth_http.protocol.verdict import Verdict
 from tests.integration.program import auth, isuser
 

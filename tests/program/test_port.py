@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from extauth_http.program import pending_packet
 from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import MalformedPacketError, frame, packet, packets, parse
+from extauth_http.protocol.packet_parser import MalformedPacketError, frame, packet, packets, parse
 from extauth_http.protocol.replies import Dialect, reply
 from extauth_http.protocol.verdict import Answer, Verdict
 from tests.program.running_port import FAILURE, FALSE, TRUE, FakeDecider, RunningPort

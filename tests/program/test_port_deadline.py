@@ -11,7 +11,7 @@ from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.program.port import CHECK_SECONDS, MAX_STUCK
 from extauth_http.program.threads import interrupt
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import packet
+from extauth_http.protocol.packet_parser import packet
 from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import Answer, Verdict
 from tests.program.running_port import (

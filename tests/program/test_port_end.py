@@ -9,7 +9,7 @@ import pytest
 from extauth_http.program.outcome import Decision
 from extauth_http.program.port import END_SECONDS, GRACE_SECONDS
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import packet
+from extauth_http.protocol.packet_parser import packet
 from extauth_http.protocol.verdict import Answer, Verdict
 from tests.program.running_port import FAILURE, TRUE, BlockedDecider, RunningPort
 

@@ -22,7 +22,7 @@ from extauth_http.program.outcome import Decision, Outcome
 from extauth_http.program.port import GRACE_SECONDS, Port
 from extauth_http.program.threads import WatchedThread
 from extauth_http.protocol.command import Command
-from extauth_http.protocol.packets import PacketReader, frame
+from extauth_http.protocol.packet_parser import PacketReader, frame
 from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import Answer, Verdict
 

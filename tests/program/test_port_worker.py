@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from extauth_http.program import packet_source, pending_packet, port
+from extauth_http.program import input_reader, pending_packet, port
 from extauth_http.program.outcome import Outcome
 from extauth_http.program.port import CHECK_SECONDS
-from extauth_http.protocol.packets import PacketReader
+from extauth_http.protocol.packet_parser import PacketReader
 from extauth_http.protocol.verdict import Answer, Verdict
 from tests.program.running_port import FAILURE, FALSE, TRUE, FakeDecider, RunningPort
 
@@ -55,11 +55,11 @@ UNHARMED = [TRUE, FALSE]
 UNDECIDED = [FAILURE, FALSE]
 
 STEPS: dict[str, tuple[Inject, list[bytes]]] = {
-    "the read from the input": (method(packet_source.PacketSource, "_read"), UNHARMED),
+    "the read from the input": (method(input_reader.PacketSource, "_read"), UNHARMED),
     "the feed of the reader": (method(PacketReader, "feed"), UNHARMED),
     "the search for the next packet": (method(PacketReader, "next_packet"), UNHARMED),
     "the new pending packet": (method(port, "PendingPacket"), UNHARMED),
-    "the consumption of the packet": (method(packet_source.PacketSource, "consume"), UNDECIDED),
+    "the consumption of the packet": (method(input_reader.PacketSource, "consume"), UNDECIDED),
     "the call of begin": (attribute_of_port("_begin"), UNDECIDED),
     "the choice of the decider": (attribute_of_port("_acquire"), UNDECIDED),
     "the new deadline": (attribute_of_port("_set_deadline"), UNDECIDED),

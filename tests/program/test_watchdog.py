@@ -12,7 +12,7 @@ from extauth_http.program.outcome import Decision, Outcome, encode
 from extauth_http.program.port import Port
 from extauth_http.program.watchdog import Watchdog
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import PacketReader, packet
+from extauth_http.protocol.packet_parser import PacketReader, packet
 from tests.program.running_port import FAILURE, TRUE, BlockedDecider, FakeDecider
 
 ALLOW = packet(Command(Operation.AUTH, "u", "h", "allow"))

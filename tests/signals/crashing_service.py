@@ -11,7 +11,7 @@ from typing import Any
 
 from extauth_http import cli
 from extauth_http.admin import sessions
-from extauth_http.signals import attempt, committer, revocation
+from extauth_http.signals import committer, event_attempt, revocation
 from extauth_http.signals.queue import Queue
 
 POINTS: dict[str, tuple[Any, str, bool]] = {
@@ -23,8 +23,8 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "before the sessions end": (revocation, "revoke_user", False),
     "between two steps": (sessions, "list_sessions", True),
     "after the sessions ended": (revocation, "revoke_user", True),
-    "before the check": (attempt.AttemptRunner, "_check", False),
-    "after the check": (attempt.AttemptRunner, "_check", True),
+    "before the check": (event_attempt.AttemptRunner, "_check", False),
+    "after the check": (event_attempt.AttemptRunner, "_check", True),
     "before the result is recorded": (Queue, "record", False),
     "after the result is recorded": (Queue, "record", True),
 }

@@ -14,7 +14,7 @@ from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.program.log import Log
 from extauth_http.signals import worker as worker_module
-from extauth_http.signals.attempt import Attempt, AttemptResult, Continue, Server
+from extauth_http.signals.event_attempt import Attempt, AttemptResult, Continue, Server
 from extauth_http.signals.metrics import Metrics
 from extauth_http.signals.queue import Queue, QueueError
 from extauth_http.signals.queue_entry import Result, State

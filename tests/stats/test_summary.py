@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extauth_http.stats.pool_load import MAX_MEMBERS
-from extauth_http.stats.sketches import (
+from extauth_http.stats.percentiles import (
     MAX_MS,
     MAX_NAMES,
     MIN_MS,
@@ -17,6 +16,7 @@ from extauth_http.stats.sketches import (
     LatencyHistogram,
     bucket_number,
 )
+from extauth_http.stats.pool_load import MAX_MEMBERS
 from extauth_http.stats.summary import (
     MAX_REASONS,
     MAX_ROWS,

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from extauth_http.protocol.packets import MAX_PACKET
+from extauth_http.protocol.packet_parser import MAX_PACKET
 from extauth_http.terminal.prompt import CredentialInputError, read_credential
 from tests.credentials import PASSWORD
 

@@ -11,8 +11,6 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from extauth_http.backends.base import Backend
-from extauth_http.backends.follow_up import FollowUp, FollowUpTable
-from extauth_http.backends.owner import OwnerTable, compare_owner
 from extauth_http.backends.placeholders import (
     Template,
     Values,
@@ -20,6 +18,7 @@ from extauth_http.backends.placeholders import (
     names_for,
     values_of,
 )
+from extauth_http.backends.request_after_login import FollowUp, FollowUpTable
 from extauth_http.backends.request_tables import HeaderTable, RequestTable
 from extauth_http.backends.request_template import (
     RequestTemplate,
@@ -29,6 +28,7 @@ from extauth_http.backends.request_template import (
 )
 from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet, always_hold
 from extauth_http.backends.rule_explanation import explain
+from extauth_http.backends.token_owner import OwnerTable, compare_owner
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.section import Section

@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from extauth_http.backends.base import Backend
-from extauth_http.backends.owner import owner_denial
 from extauth_http.backends.registry import backend_class, backend_of_kind
 from extauth_http.backends.response_rules import MISSING
 from extauth_http.backends.token_claims import (
@@ -31,6 +30,7 @@ from extauth_http.backends.token_claims import (
     check_token_type,
     find_claim,
 )
+from extauth_http.backends.token_owner import owner_denial
 from extauth_http.backends.token_pattern import fill_pattern
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.service_auth import ServiceAuth, header_names

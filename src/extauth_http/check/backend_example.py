@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from extauth_http.check.lines import toml_text
+from extauth_http.check.suggested_lines import toml_text
 
 PASSWORD_FILE = "/etc/ejabberd/extauth-http.password"  # noqa: S105 - the path of a file
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from extauth_http.protocol.jid import Jid
-from extauth_http.protocol.packets import MAX_PACKET
+from extauth_http.protocol.packet_parser import MAX_PACKET
 from extauth_http.terminal.prompt import CredentialInputError, read_credential
 
 

@@ -26,7 +26,6 @@ from extauth_http.check.ejabberd_yml.keywords import Environment
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
-from extauth_http.check.lines import yaml_list
 from extauth_http.check.live_server import probe as live_server
 from extauth_http.check.login import Login
 from extauth_http.check.program import command_line, systemd_sandbox
@@ -34,6 +33,7 @@ from extauth_http.check.program import probe as program
 from extauth_http.check.report import Section
 from extauth_http.check.service import probe as service
 from extauth_http.check.signals import probe as signals
+from extauth_http.check.suggested_lines import yaml_list
 from extauth_http.config.endpoint import Endpoint
 from extauth_http.config.loader import config_file
 from extauth_http.protocol.preparation import nodeprep

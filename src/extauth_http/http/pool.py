@@ -9,7 +9,7 @@ from typing import Protocol
 from extauth_http.config.backend import BackendSettings
 from extauth_http.config.endpoint import Origin
 from extauth_http.config.tls import Tls
-from extauth_http.http.connection import Connection, NoResponseError
+from extauth_http.http.deadline_connection import Connection, NoResponseError
 from extauth_http.http.failure import RequestFailedError, Step
 from extauth_http.http.proxy import Proxy, environment_proxy, open_tunnel
 from extauth_http.http.request import Request, serialize_request

@@ -4,7 +4,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 
 from extauth_http.config.endpoint import Origin
-from extauth_http.http.connection import Connection, NoResponseError
+from extauth_http.http.deadline_connection import Connection, NoResponseError
 from extauth_http.http.failure import RequestFailedError, Step
 from extauth_http.http.request import serialize_request
 from extauth_http.http.response_parser import RawHeaders

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from extauth_http.check.lines import toml_text
+from extauth_http.check.suggested_lines import toml_text
 from extauth_http.init.kinds import KINDS, SERVICE_AUTH, SecretKey
 
 Table = dict[str, Any]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from extauth_http.check.ejabberd_yml.host_options import extauth_program_yaml
-from extauth_http.check.lines import toml_text, yaml_list
 from extauth_http.check.program.command_line import suggested_program
+from extauth_http.check.suggested_lines import toml_text, yaml_list
 
 POOL_SIZE = 8
 

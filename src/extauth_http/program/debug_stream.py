@@ -3,7 +3,7 @@
 from extauth_http.program.outcome import Outcome, masked_command
 from extauth_http.program.replay_line import ReplayLine, parse_line
 from extauth_http.protocol.command import Operation
-from extauth_http.protocol.packets import PacketReader
+from extauth_http.protocol.packet_parser import PacketReader
 from extauth_http.protocol.replies import reply
 from extauth_http.protocol.verdict import Verdict
 from extauth_http.terminal.printable import printable

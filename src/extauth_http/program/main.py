@@ -10,7 +10,7 @@ from extauth_http.program.port import Port
 from extauth_http.program.queue_age import QueueAge
 from extauth_http.program.streams import take_streams
 from extauth_http.program.watchdog import Watchdog
-from extauth_http.protocol.packets import PacketReader
+from extauth_http.protocol.packet_parser import PacketReader
 
 
 def run(config: Path | None, *, debug: bool) -> None:

@@ -19,13 +19,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from extauth_http.program.input_reader import PacketSource, Reader
 from extauth_http.program.outcome import DeciderLike, Decision, Outcome, internal_error
-from extauth_http.program.packet_source import PacketSource, Reader
 from extauth_http.program.pending_packet import ANSWERING, DONE, WRITTEN, PendingPacket
 from extauth_http.program.queue_age import QueueAge
 from extauth_http.program.threads import ThreadInterruptedError, WatchedThread, run_with_timeout
 from extauth_http.protocol.command import Command
-from extauth_http.protocol.packets import MalformedPacketError, parse
+from extauth_http.protocol.packet_parser import MalformedPacketError, parse
 from extauth_http.protocol.replies import Dialect
 from extauth_http.protocol.verdict import Answer, Verdict
 

@@ -20,7 +20,7 @@ from extauth_http.program.outcome import Outcome, encode
 from extauth_http.program.port import Port
 from extauth_http.program.queue_age import QueueAge
 from extauth_http.program.watchdog import Watchdog
-from extauth_http.protocol.packets import PacketReader
+from extauth_http.protocol.packet_parser import PacketReader
 from extauth_http.service.connection_counts import ConnectionCounts
 from extauth_http.service.worker_channel import BALANCE, LISTEN, receive
 

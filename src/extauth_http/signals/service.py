@@ -22,8 +22,8 @@ from extauth_http.program.log import Log
 from extauth_http.program.streams import quiet_streams
 from extauth_http.service.notify import notify
 from extauth_http.signals.application import Application
-from extauth_http.signals.attempt import AttemptRunner
 from extauth_http.signals.committer import Committer
+from extauth_http.signals.event_attempt import AttemptRunner
 from extauth_http.signals.issuer_keys import IssuerKeys
 from extauth_http.signals.issuer_settings import IssuerSettings
 from extauth_http.signals.jwks_download import download_jwks

@@ -17,7 +17,13 @@ from dataclasses import dataclass, field
 from extauth_http.ejabberd_api.client import ApiClient
 from extauth_http.ejabberd_api.errors import ApiError
 from extauth_http.program.log import Log
-from extauth_http.signals.attempt import Attempt, AttemptResult, AttemptRunner, Continue, Server
+from extauth_http.signals.event_attempt import (
+    Attempt,
+    AttemptResult,
+    AttemptRunner,
+    Continue,
+    Server,
+)
 from extauth_http.signals.metrics import Metrics
 from extauth_http.signals.queue import Queue, QueueError
 from extauth_http.signals.queue_entry import Entry, Result, State

@@ -17,7 +17,7 @@ from extauth_http.ejabberd_pool import (
 )
 from extauth_http.stats.busiest_times import MINUTE, PERIOD, BusiestMinute, MostQuestions
 from extauth_http.stats.log_entries import NO_NAME, AnswerEntry
-from extauth_http.stats.sketches import MAX_MS
+from extauth_http.stats.percentiles import MAX_MS
 
 MAX_MEMBERS = 4096
 

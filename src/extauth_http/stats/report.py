@@ -10,7 +10,7 @@ from extauth_http.stats.log_entries import (
     UnusableEntryError,
     parse_entry,
 )
-from extauth_http.stats.sketches import RELATIVE_ERROR
+from extauth_http.stats.percentiles import RELATIVE_ERROR
 from extauth_http.stats.summary import BoundedCounter, Summary
 
 MAX_EVENT_NAMES = 50

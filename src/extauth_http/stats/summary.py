@@ -1,6 +1,6 @@
 """The statistics of ``stats``, in memory that does not grow with the log.
 
-Each part has a fixed limit: percentiles and frequent names come from ``sketches.py``, and names
+Each part has a fixed limit: percentiles and frequent names come from ``percentiles.py``, and names
 above a limit share one row. This file knows neither files nor lines.
 """
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from extauth_http.stats.busiest_times import MINUTE, BusiestMinute
 from extauth_http.stats.log_entries import VERDICTS, AnswerEntry
+from extauth_http.stats.percentiles import MAX_MS, FrequentNames, LatencyHistogram, bucket_number
 from extauth_http.stats.pool_load import PoolLoad
-from extauth_http.stats.sketches import MAX_MS, FrequentNames, LatencyHistogram, bucket_number
 
 MAX_ROWS = 1000
 MAX_REASONS = 200

@@ -3,7 +3,7 @@
 import getpass
 import sys
 
-from extauth_http.protocol.packets import MAX_PACKET
+from extauth_http.protocol.packet_parser import MAX_PACKET
 
 
 class CredentialInputError(Exception):

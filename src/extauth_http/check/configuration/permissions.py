@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from extauth_http.check.account import Account
 from extauth_http.check.configuration.sections import sections_of
 from extauth_http.check.finding import Finding, broken, good, warning
-from extauth_http.check.lines import toml_text
+from extauth_http.check.suggested_lines import toml_text
 from extauth_http.config.settings import Settings
 
 

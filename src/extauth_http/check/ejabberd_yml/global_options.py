@@ -6,7 +6,7 @@ from extauth_http.check.ejabberd_yml.host_options import location
 from extauth_http.check.ejabberd_yml.included_files import WORKING_DIRECTORY
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
 from extauth_http.check.finding import Finding, broken, warning
-from extauth_http.check.lines import yaml_list, yaml_quoted
+from extauth_http.check.suggested_lines import yaml_list, yaml_quoted
 
 
 def findings(yml: EjabberdYml) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
 from extauth_http.check.finding import Correction, Position
-from extauth_http.check.lines import yaml_list, yaml_quoted
+from extauth_http.check.suggested_lines import yaml_list, yaml_quoted
 
 
 def uses_external(yml: EjabberdYml, host: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from extauth_http.check.ejabberd_yml.host_options import location, replacement
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml, Option
 from extauth_http.check.finding import Finding, broken, good, warning
-from extauth_http.check.lines import yaml_list
+from extauth_http.check.suggested_lines import yaml_list
 
 
 def findings(yml: EjabberdYml, host: str) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from extauth_http.check.ejabberd_yml.host_options import (
 )
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, broken, good, warning
-from extauth_http.check.lines import yaml_quoted
+from extauth_http.check.suggested_lines import yaml_quoted
 
 
 def total(yml: EjabberdYml) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from extauth_http.check.program.executable import start_problem
 from extauth_http.check.program.pool_member import PoolMember
 from extauth_http.protocol.command import Command
 from extauth_http.protocol.limits import EJABBERD_TIMEOUT
-from extauth_http.protocol.packets import packet
+from extauth_http.protocol.packet_parser import packet
 
 SETTLE_TIME = 0.2
 """Seconds in which output that belongs to no request arrives."""

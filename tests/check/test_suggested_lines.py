@@ -5,7 +5,7 @@ import tomllib
 import pytest
 import yaml
 
-from extauth_http.check.lines import toml_text, yaml_list, yaml_quoted
+from extauth_http.check.suggested_lines import toml_text, yaml_list, yaml_quoted
 
 TEXTS = [
     *("plain", "", "yes", "null", "7", "a b", " a ", "[red]b.org[red]", "a, b", "a: b", "a #b"),

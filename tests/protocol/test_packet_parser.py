@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extauth_http.protocol.command import Command, Operation
-from extauth_http.protocol.packets import (
+from extauth_http.protocol.packet_parser import (
     MAX_PACKET,
     MalformedPacketError,
     PacketReader,

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from extauth_http.config.tls import Tls
-from extauth_http.http.connection import Connection, NoResponseError
+from extauth_http.http.deadline_connection import Connection, NoResponseError
 from extauth_http.protocol.verdict import UndecidedError
 from tests.integration.certificates import certificates
 
