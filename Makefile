@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test dist lowest fresh matrix storm soak containers fuzz mutation bench check format recipes
+.PHONY: help setup demo test dist deb deb-test lowest fresh matrix storm soak containers fuzz mutation bench check format recipes
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## create .venv with the program and the dependencies of its tests
 $(STAMP): pyproject.toml
@@ -25,6 +25,12 @@ test: $(STAMP) ## run all tests, with a real ejabberd; as root, install what the
 
 dist: $(STAMP) ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m hatchling build
+
+deb: ## build the Debian package for this release into dist/; as root, install what that needs
+	/usr/bin/python3 debian/tools/build.py
+
+deb-test: $(STAMP) ## install, use, upgrade and purge the package on new Debian releases (root)
+	$(BIN)/python -m tests.deb
 
 LOWEST := .cache/lowest
 lowest: $(STAMP) ## run the tests without ejabberd on the lowest versions of the dependencies

@@ -11,7 +11,7 @@ LONGER = {"examples/token_service.py": "All of it is in one file"}
 
 FILES = [
     file.relative_to(ROOT).as_posix()
-    for folder in ("src", "tests", "benchmarks", "fuzz", "examples", "bin")
+    for folder in ("src", "tests", "benchmarks", "fuzz", "examples", "bin", "debian")
     for file in sorted((ROOT / folder).rglob("*"))
     if file.suffix in {".py", ".lua"}
 ]

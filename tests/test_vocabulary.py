@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("src", "docs", "examples", "benchmarks", "bin")
+FOLDERS = ("src", "docs", "examples", "benchmarks", "bin", "debian")
 SUFFIXES = {".py", ".md", ".toml", ".yml", ".conf", ".replay", ".service", ".timer", ".lua", ""}
 FILES = [
     *ROOT.glob("*.md"),

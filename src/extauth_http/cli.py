@@ -160,6 +160,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parsed
 
 
+def complete_parser() -> Parser:
+    """The parser with the arguments of all commands, for the manual page and the completion."""
+    return _parser([command.name for command in COMMANDS])
+
+
 def _parser(arguments: Sequence[str]) -> Parser:
     parser = Parser(
         prog="extauth-http",
