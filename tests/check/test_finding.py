@@ -11,7 +11,7 @@ from extauth_http.check.configuration import file, permissions, risky_settings, 
 from extauth_http.check.ejabberd_yml import listener_backlog, pool_size
 from extauth_http.check.live_server import api_account, running_options
 from extauth_http.check.live_server import probe as live_server
-from extauth_http.check.program import exchange, systemd_sandbox
+from extauth_http.check.program import apparmor, exchange, systemd_sandbox
 from extauth_http.check.program import probe as program
 from extauth_http.check.service import certificate, reachability
 from extauth_http.check.service import probe as service
@@ -22,6 +22,7 @@ from tests.check.findings import known
 TESTED_WITH = {exchange: "program/test_probe.py"}
 MODULES = [
     api_account,
+    apparmor,
     certificate,
     exchange,
     file,

@@ -28,7 +28,7 @@ from extauth_http.check.ejabberd_yml.yaml_values import EjabberdYmlError
 from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.live_server import probe as live_server
 from extauth_http.check.login import Login
-from extauth_http.check.program import command_line, systemd_sandbox
+from extauth_http.check.program import apparmor, command_line, systemd_sandbox
 from extauth_http.check.program import probe as program
 from extauth_http.check.report import Section
 from extauth_http.check.service import probe as service
@@ -153,6 +153,7 @@ class Checks:
             text = "extauth_program is not extauth-http. The following checks apply to any program"
             yield good("program-other", text, host=host)
         yield from systemd_sandbox.findings(line, host, self.account)
+        yield from apparmor.findings(line, host, self.account)
         result = program.probe(line, host, self.account, self.login)
         yield from result.findings
         if result.latency:
