@@ -65,8 +65,8 @@ def test_the_suggested_permission_is_enough(program: str, tmp_path: Path) -> Non
     server = Ejabberd(program, options={**HIDE, "api_permissions": {**ONLY_STATUS}})
     with server:
         found = check(server, written(server, tmp_path))
-    assert found["api-login-unknown"]["place"] == ["api_permissions"]
-    server.config["api_permissions"] |= yaml.safe_load(found["api-login-unknown"]["line"])
+    assert found["api-options-unknown"]["place"] == ["api_permissions"]
+    server.config["api_permissions"] |= yaml.safe_load(found["api-options-unknown"]["line"])
     with server:
         found = check(server, written(server, tmp_path))
     assert found.keys() == {"api-version", "api-options", "api-login"}
@@ -85,7 +85,7 @@ def test_the_suggested_permission_is_enough_for_an_account(
     )
     with server:
         found = check(server, written(server, tmp_path))
-    refused = found["api-login-unknown"]
+    refused = found["api-options-unknown"]
     assert "the account may not call this command" in refused["found"]
     assert refused["place"] == ["api_permissions"]
     server.config["api_permissions"] |= yaml.safe_load(refused["line"])
@@ -104,12 +104,16 @@ def test_a_wrong_url_has_the_listener_to_write(program: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("more", [{}, {"hide_sensitive_log_data": False}])
-def test_the_warning_about_ejabberds_own_log_is_true(
+def test_no_password_is_sent_to_an_ejabberd_that_would_log_it(
     program: str, tmp_path: Path, more: dict[str, bool]
 ) -> None:
     options = {"loglevel": "info", **more}
     with Ejabberd(program, options=options) as server:
         found = check(server, written(server, tmp_path))
         time.sleep(1)
+        assert not shown(server.log().encode())
+        server.check_password("alice", "example.org", "wonder:land")
+        time.sleep(1)
         is_logged = bool(shown(server.log().encode()))
     assert ("api-password-logged" in found) == is_logged
+    assert ("api-login" in found) != is_logged

@@ -88,6 +88,7 @@ def test_the_lines_of_check_lead_from_the_stock_file_to_a_login(
             if finding["level"] != "good":
                 apply(server.config, finding)
     assert codes == [2, 0]
+    server.config["hide_sensitive_log_data"] = True  # otherwise check sends no password
     server.config["extauth_program"] = out_of(ROOT, server.config["extauth_program"])
     file.write_text(yaml.safe_dump(server.config))
     with server:

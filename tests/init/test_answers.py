@@ -28,6 +28,7 @@ def answers_of(kind: str, *, optional: bool, service_auth: str = "none") -> Answ
         hosts=("example.org", "b.example") if optional else (),
         service_auth=service_auth,
         username="me" if service_auth == "basic" else "",
+        header_name="X-Api-Key" if service_auth == "header" else "",
         secret_file=Path("/etc/ejabberd/x.secret"),
         secret=SECRET,
     )

@@ -198,21 +198,24 @@ def test_at_a_terminal_it_asks_until_the_answers_work(config: Path) -> None:
         terminal.answer("URL of the service", "http://127.0.0.1:1/")
         terminal.answer("although it cannot be reached?", "n")
         terminal.answer("URL of the service", service.url)
-        terminal.answer("How this program authenticates", "basic")
-        terminal.answer("User name of this program", "xmpp")
+        terminal.answer("How this program authenticates", "header")
+        terminal.answer("Name of the header", "X-Api-Key")
         terminal.answer("Virtual hosts", "Example.org")
+        terminal.answer("Log file", "x.log")
+        terminal.answer("expected an absolute path", "/var/log/x.log")
         terminal.answer("File of the secret", "")
         terminal.answer("Secret, to be written", PASSWORD)
         terminal.answer("in spite of these problems?", "n")
         service.behave = answering(NO)
         terminal.answer("Change the answers?", "y")
-        for question in ("Kind", "URL of", "How this", "User name", "Virtual hosts", "File of"):
+        for question in ("Kind", "URL of", "How this", "Name of", "Virtual", "Log file", "File of"):
             terminal.answer(question, "")
         terminal.answer("Secret, to be written", PASSWORD)
         code = terminal.exit_code()
     assert code == 0, terminal.output.decode()
     assert '[hosts."example.org".backend]' in config.read_text()
-    assert 'username = "xmpp"' in config.read_text()
+    assert 'name = "X-Api-Key"' in config.read_text()
+    assert 'file = "/var/log/x.log"' in config.read_text()
     assert config.with_name("extauth-http.secret").read_text() == f"{PASSWORD}\n"
     assert not shown(terminal.output)
 

@@ -29,6 +29,7 @@ class Answers:
     hosts: tuple[str, ...] = ()
     service_auth: str = "none"
     username: str = ""
+    header_name: str = ""
     secret_file: Path | None = None
     secret: str = field(default="", repr=False)
     log_file: Path | None = None
@@ -56,10 +57,18 @@ class Answers:
         if self.service_auth != "none":
             table["service_auth"] = {
                 "kind": self.service_auth,
-                **({"username": self.username} if self.service_auth == "basic" else {}),
+                **self._identity(),
                 **self._secret(SERVICE_AUTH[self.service_auth], with_secret=with_secret),
             }
         return _confirmed(table) if self.kind == "jwt" else table
+
+    def _identity(self) -> Table:
+        match self.service_auth:
+            case "basic":
+                return {"username": self.username}
+            case "header":
+                return {"name": self.header_name}
+        return {}
 
     def _secret(self, key: str, *, with_secret: bool) -> Table:
         if self.secret and with_secret:

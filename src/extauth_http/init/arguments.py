@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--username", default="", metavar="NAME", help="user name for --service-auth basic"
     )
     parser.add_argument(
+        "--header-name",
+        default="",
+        metavar="NAME",
+        help="name of the header for --service-auth header, such as X-Api-Key",
+    )
+    parser.add_argument(
         "--secret-file",
         type=Path,
         metavar="FILE",
@@ -85,6 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
         service_auth=arguments.service_auth,
         username=arguments.username,
         secret_file=arguments.secret_file,
+        header_name=arguments.header_name,
         log_file=arguments.log_file,
         run_as=arguments.run_as,
         non_interactive=arguments.non_interactive,

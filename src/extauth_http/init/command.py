@@ -82,6 +82,7 @@ def _from_options(options: InitOptions) -> Answers:
         service_auth=options.service_auth,
         username=options.username,
         secret_file=options.secret_file,
+        header_name=options.header_name,
         log_file=options.log_file,
     )
 

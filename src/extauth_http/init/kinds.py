@@ -68,5 +68,5 @@ KINDS = {
     "htpasswd": Kind("a local file of users, made by htpasswd -B", ("file",)),
 }
 
-SERVICE_AUTH = {"none": "", "bearer": "token", "basic": "password"}
+SERVICE_AUTH = {"none": "", "bearer": "token", "basic": "password", "header": "value"}
 """The kinds of ``service_auth``, and the key of the secret of each."""

@@ -15,6 +15,7 @@ class InitOptions:
     hosts: tuple[str, ...]
     service_auth: str
     username: str
+    header_name: str
     secret_file: Path | None
     log_file: Path | None
     run_as: str | None

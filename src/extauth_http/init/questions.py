@@ -18,6 +18,9 @@ from extauth_http.terminal.prompt import CredentialInputError, read_credential
 CONNECT_SECONDS = 8.0
 """Seconds to try whether an address can be reached."""
 
+LOG_FILE = Path("/var/log/ejabberd/extauth-http.log")
+STANDARD_ERROR = "-"
+
 QUESTIONS = {
     "url": "URL of the service",
     "issuer": "Issuer, the URL of the identity provider",
@@ -63,7 +66,7 @@ def ask_answers(before: Answers) -> Answers:
     answers = replace(before, kind=kind_name, values=values, service_auth="none")
     if kind.has_service_auth:
         answers = _service_auth(answers, before)
-    return replace(answers, hosts=_hosts(before.hosts))
+    return replace(answers, hosts=_hosts(before.hosts), log_file=_log_file(before.log_file))
 
 
 def ask_secret(file: Path) -> str:
@@ -116,14 +119,17 @@ def _values(kind: Kind, before: Mapping[str, str]) -> dict[str, str]:
 
 def _service_auth(answers: Answers, before: Answers) -> Answers:
     chosen = ask(
-        "How this program authenticates to the service (none, bearer, basic)",
+        f"How this program authenticates to the service ({', '.join(SERVICE_AUTH)})",
         before.service_auth,
         _one_of(SERVICE_AUTH),
     )
-    username = before.username
-    if chosen == "basic":
-        username = ask("User name of this program at the service", username, _not_empty)
-    return replace(answers, service_auth=chosen, username=username)
+    username, name = before.username, before.header_name
+    match chosen:
+        case "basic":
+            username = ask("User name of this program at the service", username, _not_empty)
+        case "header":
+            name = ask("Name of the header, such as X-Api-Key", name, _not_empty)
+    return replace(answers, service_auth=chosen, username=username, header_name=name)
 
 
 def _hosts(before: tuple[str, ...]) -> tuple[str, ...]:
@@ -133,6 +139,19 @@ def _hosts(before: tuple[str, ...]) -> tuple[str, ...]:
         lambda text: " ".join(map(parse_host, text.split())),
     )
     return tuple(dict.fromkeys(text.split()))
+
+
+def _log_file(before: Path | None) -> Path | None:
+    default = LOG_FILE if LOG_FILE.parent.is_dir() else None
+    # If ejabberd runs in the background, the standard error of its programs is lost.
+    text = ask("Log file", str(before or default or ""), _log_path)
+    return Path(text) if text != STANDARD_ERROR else None
+
+
+def _log_path(text: str) -> str:
+    if text != STANDARD_ERROR and not Path(text).is_absolute():
+        raise ValueError(f"expected an absolute path, or {STANDARD_ERROR} for standard error")
+    return text
 
 
 def parse_host(text: str) -> str:

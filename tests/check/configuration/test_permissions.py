@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from extauth_http.check.account import Account
+from extauth_http.check.configuration import permissions
 from extauth_http.check.finding import Level
 from tests.check.configuration.files import BACKEND, SECRET, found_of, written
 from tests.check.findings import bad, ids, one
@@ -121,3 +122,31 @@ def test_a_log_in_a_missing_folder_has_the_line_that_creates_it(
     assert bad(found) == {"log-unwritable"}
     line = f"install -d -o {account.name} -g {account.group} -m 750 /nowhere"
     assert one(found, "log-unwritable").line == line
+
+
+@pytest.mark.parametrize(
+    ("program", "output", "is_lost"),
+    [
+        ("/usr/lib/erlang/erts-13/bin/beam.smp", "/dev/null", True),
+        ("/usr/lib/erlang/erts-13/bin/beam.smp", "socket:[4711]", False),
+        ("/usr/bin/sleep", "/dev/null", False),
+    ],
+)
+def test_a_log_on_a_standard_error_that_is_lost_is_a_warning(
+    tmp_path: Path,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    output: str,
+    is_lost: bool,
+) -> None:
+    process = tmp_path / "proc" / "17"
+    (process / "fd").mkdir(parents=True)
+    (process / "exe").symlink_to(program)
+    (process / "fd" / "2").symlink_to(output)
+    (tmp_path / "proc" / "18").mkdir()  # a process that has ended
+    monkeypatch.setattr(permissions, "PROCESSES", tmp_path / "proc")
+    file = written(tmp_path, BACKEND, 0o640)
+    assert bad(found_of(file, account)) == ({"log-lost"} if is_lost else set())
+    log = f"[log]\nfile = '{tmp_path}/log'\n"
+    assert not bad(found_of(written(tmp_path, log + BACKEND, 0o640), account))

@@ -43,7 +43,7 @@ def test_a_no_of_the_program_counts_unless_ejabberd_overrules_it(
 
 def test_there_is_a_line_to_copy_only_if_the_release_knows_the_option(tmp_path: Path) -> None:
     known = findings_of(tmp_path, MOD_LAST, NEW)["user-exists-check"]
-    assert (known.line, known.details) == (f"{OPTION}: false", ())
+    assert (known.line, len(known.details)) == (f"{OPTION}: false", 1)
     unknown = findings_of(tmp_path, MOD_LAST)["user-exists-check"]
     assert unknown.line == ""
     assert unknown.details[0].startswith(f"since 23.10: {OPTION}: false")

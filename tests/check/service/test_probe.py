@@ -100,7 +100,8 @@ def test_a_service_that_refuses_everyone_looks_like_one_that_refuses_an_unknown_
         refused = one(found_of(service.url), "backend-refuses")
         with_login = one(found_of(service.url, ALICE), "backend-refuses")
     assert cause in refused.found
-    assert refused.found.endswith("use --user to tell")
+    assert refused.found.endswith("extauth-http check --user JID")
+    assert refused.level is (Level.WARNING if b" 403 " in answer else Level.GOOD)
     assert "--user" not in with_login.found
 
 

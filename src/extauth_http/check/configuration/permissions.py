@@ -1,6 +1,7 @@
 """Files of the configuration: ejabberd's account can read them, and others cannot read the secrets
 or change anything."""
 
+import os
 import shlex
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from extauth_http.check.finding import Finding, broken, good, warning
 from extauth_http.check.suggested_lines import toml_text
 from extauth_http.config.settings import Settings
 
+PROCESSES = Path("/proc")
+
 
 def findings(file: Path, settings: Settings, account: Account | None) -> Iterator[Finding]:
     """``account`` is None if it is not known who reads the file."""
@@ -25,7 +28,10 @@ def findings(file: Path, settings: Settings, account: Account | None) -> Iterato
 
 def log_findings(settings: Settings, account: Account) -> Iterator[Finding]:
     log = settings.log.file
-    if log is None or not account.can_become:
+    if log is None:
+        yield from _standard_error(account)
+        return
+    if not account.can_become:
         return
     log = log.absolute()
     exists = account.can("-e", log)
@@ -37,6 +43,25 @@ def log_findings(settings: Settings, account: Account) -> Iterator[Finding]:
         f"{account.name} cannot write {log}: log messages are lost",
         line=_log_line(log, account, exists=exists),
     )
+
+
+def _standard_error(account: Account) -> Iterator[Finding]:
+    """Whether the standard error of a running ejabberd, which its programs share, is lost."""
+    for process in PROCESSES.glob("[0-9]*"):
+        try:
+            is_ejabberd = process.stat().st_uid == account.uid and (
+                (process / "exe").readlink().name == "beam.smp"
+            )
+            if is_ejabberd and (process / "fd" / "2").readlink() == Path(os.devnull):
+                yield warning(
+                    "log-lost",
+                    "log.file is not set, and the standard error of the running ejabberd is "
+                    f"{os.devnull}: log messages are lost",
+                    line='[log]\nfile = "/var/log/ejabberd/extauth-http.log"',
+                )
+                return
+        except OSError:  # it has ended, or belongs to somebody else
+            continue
 
 
 def _log_line(log: Path, account: Account, *, exists: bool) -> str:

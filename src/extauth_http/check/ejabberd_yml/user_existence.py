@@ -12,6 +12,10 @@ from extauth_http.ejabberd_api.releases import Release
 OPTION = "auth_external_user_exists_check"
 SINCE = Release(23, 10)
 LINE = f"{OPTION}: false"
+ONLY_IF = (
+    "change it only if the service knows which users exist. If isuser is no for every user, "
+    "ejabberd would refuse all messages to users who are offline"
+)
 
 
 def finding(yml: EjabberdYml, host: str) -> Finding:
@@ -41,11 +45,12 @@ def finding(yml: EjabberdYml, host: str) -> Finding:
         "program replies to isuser. Messages to a removed user are stored, and the name cannot be "
         "registered again",
         line=LINE if release else "",
-        details=()
+        details=(ONLY_IF,)
         if release
         else (
             f"since {SINCE}: {LINE} (older releases do not start with this line)",
             "on any release: remove mod_last from modules",
+            ONLY_IF,
         ),
         host=host,
         **location(option),

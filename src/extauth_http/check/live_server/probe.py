@@ -132,11 +132,13 @@ def _try_login(
     if _logs_passwords(api, running, release):
         yield warning(
             "api-password-logged",
-            f"this ejabberd writes the password of {login.jid} into its own log, because "
-            "mod_http_api logs its calls at loglevel info; remove it from the log or change it",
+            f"no login of {login.jid} was tried: this ejabberd would write the password into its "
+            "own log, because mod_http_api logs its calls at loglevel info. Add the option, reload "
+            "ejabberd, and run this again",
             line="hide_sensitive_log_data: true",
             host=login.host,
         )
+        return
     try:
         result = api.query(
             "check_password", user=login.user, host=login.host, password=login.password

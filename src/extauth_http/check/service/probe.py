@@ -25,6 +25,9 @@ from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Verdict
 
 ROUNDS = 5
+UNUSUAL_REASONS = WRONG_URL_REASONS - {"http_401"}
+"""Reasons that few services have for a wrong password, and many for a wrong url or secret."""
+
 DEFAULT_HOST = "example.org"
 """The virtual host to ask about if none is known."""
 
@@ -170,18 +173,17 @@ def _refusal(
             "everyone log in",
             host=host,
         )
-    hint = ""
-    if not is_login_next:
-        causes = "a wrong url or secret" if answer.reason in WRONG_URL_REASONS else "a wrong secret"
-        hint = (
-            f". A service that refuses everyone, because of {causes} for example, has the same "
-            "result: use --user to tell"
-        )
-    return good(
-        "backend-refuses",
-        f"the service refuses a user that does not exist ({answer.reason}){hint}",
-        host=host,
+    text = f"the service refuses a user that does not exist ({answer.reason})"
+    if is_login_next:
+        return good("backend-refuses", text, host=host)
+    causes = "a wrong url or secret" if answer.reason in WRONG_URL_REASONS else "a wrong secret"
+    text += (
+        f". It may refuse everyone, because of {causes} for example. Try a real user: "
+        "extauth-http check --user JID"
     )
+    if answer.reason in UNUSUAL_REASONS:
+        return warning("backend-refuses", text, host=host, details=probe.trace)
+    return good("backend-refuses", text, host=host)
 
 
 def _latency(times: list[float], deadline: float, host: str) -> Finding:
