@@ -192,7 +192,7 @@ def main() -> None:
     run("lintian", "--allow-root", "--fail-on=error,warning", "--info", package)
     DIST.mkdir(exist_ok=True)
     shutil.move(package, DIST / package.name)
-    print(f"make deb: {DIST / package.name}")
+    print(f"make deb: {(DIST / package.name).relative_to(PROJECT)}")
 
 
 if __name__ == "__main__":
