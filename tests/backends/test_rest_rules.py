@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from extauth_http.protocol.command import Operation
 from extauth_http.protocol.verdict import Verdict
 from tests.backends.test_rest import EVERY, command, verdict
 from tests.decide import decide
 from tests.integration.service import Behaviour, Request, Service, answering, http
 from tests.settings import settings_of
 
+WITH_PASSWORD = [
+    each for each in Operation if each.has_credential and each is not Operation.CERTAUTH
+]
 ALLOW_ID = {"allow": [{"status": 200, "field": "id", "present": True}]}
 
 
@@ -86,9 +90,9 @@ def test_a_request_that_does_not_identify_the_user_is_an_error(operation: str) -
     "table",
     [
         {"path": "u/{user}"},
-        {"query": {"u": "{jid}"}},
-        {"form": {"u": "{user}"}},
-        {"json": {"a": [{"b": "x{user}"}]}},
+        {"query": {"u": "{jid}", "p": "{password}"}},
+        {"form": {"u": "{user}", "p": "{password}"}},
+        {"json": {"a": [{"b": "x{user}"}], "p": "{password}"}},
         {"headers": {"X-User": "{user}"}, "json": {"t": "{password}"}},
         OWNER,
     ],
@@ -97,6 +101,67 @@ def test_each_place_of_a_request_can_identify_the_user(table: dict[str, Any]) ->
     settings_of(
         backend={"kind": "rest", "url": "http://127.0.0.1/x", "operations": {"auth": table}}
     )
+
+
+@pytest.mark.parametrize("operation", WITH_PASSWORD)
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"json": {"login": "{user}", "password": "a-constant"}},
+        {"form": {"login": "{user}"}},
+        {"method": "GET", "path": "users/{user}"},
+    ],
+)
+def test_a_request_without_the_password_is_an_error(
+    operation: Operation, table: dict[str, Any]
+) -> None:
+    operations = {operation.value: table}
+    backend = {"kind": "rest", "url": "http://127.0.0.1/x", "operations": operations}
+    with pytest.raises(ValidationError, match=r"does not contain the password.*add \{password\}"):
+        settings_of(backend=backend)
+
+
+def test_a_request_without_the_certificate_is_an_error() -> None:
+    table = {"certauth": {"json": {"u": "{user}"}}}
+    with pytest.raises(ValidationError, match=r"does not contain the certificate.*\{certificate\}"):
+        settings_of(backend={"kind": "rest", "url": "http://127.0.0.1/x", "operations": table})
+
+
+@pytest.mark.parametrize("operation", ["auth", "certauth", "setpass", "tryregister"])
+@pytest.mark.parametrize(
+    "allow",
+    [
+        [{"status": [200, 401]}],
+        [{"status": 200}, {"status": 403}],
+        [{"status": ["2xx", "4xx"]}],
+    ],
+)
+def test_a_status_that_refuses_is_no_yes(operation: str, allow: list[dict[str, Any]]) -> None:
+    backend = {"kind": "rest", "url": "http://127.0.0.1/x"}
+    with pytest.raises(ValidationError, match=r"allow: status 40[13] is a refusal"):
+        settings_of(backend={**backend, "operations": {operation: {"allow": allow}}})
+    with pytest.raises(ValidationError, match=r"allow: status 40[13] is a refusal"):
+        settings_of(backend={**backend, "allow": allow})
+
+
+@pytest.mark.parametrize(
+    ("rule", "part"),
+    [
+        ({"allow": [{"field": "user", "equals": "{user}"}]}, "allow: equals and text are compared"),
+        ({"deny": [{"header": "X-U", "equals": ["{jid}"]}]}, "deny: equals and text are compared"),
+        ({"allow": [{"text": "{user}"}]}, "use owner to compare"),
+        ({"json": {"u": "{user}", "p": "{password}", "allow": [{"status": 200}]}}, "json.allow"),
+        ({"path": "http://127.0.0.1/login"}, "path: expected a path below url"),
+        ({"form": {"u": "${user}", "p": "{password}"}}, r"form.u: write \{user\} without \$"),
+    ],
+)
+def test_a_mistake_that_would_change_the_request_or_the_rule_is_an_error(
+    rule: dict[str, Any], part: str
+) -> None:
+    with pytest.raises(ValidationError, match=part):
+        settings_of(
+            backend={"kind": "rest", "url": "http://127.0.0.1/x", "operations": {"auth": rule}}
+        )
 
 
 AFTER = {"path": "logout", "headers": {"Authorization": "Bearer {answer.token}"}, "json": {}}

@@ -88,6 +88,13 @@ def test_the_environment_alone_can_hold_the_configuration(monkeypatch: pytest.Mo
             "[hosts.'b.example']\nbackend.kind='rest'\nbackend.url='http://x'",
             "two tables are for the same virtual host",
         ),
+        (
+            "[hosts.example.org.backend]\nkind='rest'",
+            'quote the name: [hosts."example.org".backend]',
+        ),
+        ('[hosts."b.org"]\nkind="rest"', 'write [hosts."b.org".backend] instead of'),
+        ('[hosts."*.org".backend]\nkind="status"\nurl="http://x"', "'*.org' is not the name of a"),
+        ('[hosts."b:5222".backend]\nkind="status"\nurl="http://x"', "'b:5222' is not the name of"),
         (f"_env_prefix = 'X_'\n{REST}", "_env_prefix: unknown key"),
         (f"_cli_parse_args = true\n{REST}", "_cli_parse_args: unknown key"),
         (f"{REST}_env_prefix = 'X_'", "backend._env_prefix: unknown key"),

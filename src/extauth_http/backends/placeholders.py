@@ -62,6 +62,8 @@ class Template:
                 written = name + (f"!{conversion}" if conversion else "")
                 written += f":{specification}" if specification else ""
                 raise ValueError(_unknown(written, known, answer=answer))
+            if literal.endswith("$"):
+                raise ValueError(f"write {{{name}}} without $ before it")
             names.append(name)
             literals.append("")
         return cls(tuple(literals), tuple(names))

@@ -77,6 +77,13 @@ class RequestTable(Section):
     def _has_one_body(self) -> Self:
         if self.form is not None and self.json_ is not None:
             raise ValueError("expected form or json, not both")
+        if isinstance(self.json_, dict):
+            for name in ("refused", "deny", "allow"):
+                if isinstance(self.json_.get(name), list):
+                    raise ValueError(
+                        f"json.{name}: a list of rules would be sent to the service; write json = "
+                        "{ … } in one line, or the rules above the table of json"
+                    )
         if self.method == "GET" and (self.form is not None or self.json_ is not None):
             raise ValueError("a GET request has no body: expected query instead of form or json")
         return self

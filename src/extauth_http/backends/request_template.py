@@ -151,6 +151,8 @@ class _Compiler:
         return template
 
     def path(self, text: str) -> Template:
+        if "://" in text:
+            raise ValueError("path: expected a path below url, such as login, not a whole URL")
         template = self.text("path", text)
         if not all(_PATH.fullmatch(literal) for literal in template.literals):
             raise ValueError(

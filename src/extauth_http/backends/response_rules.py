@@ -145,6 +145,15 @@ class Rule(Section):
         return self
 
     @property
+    def texts(self) -> list[str]:
+        """Each text that a response is compared with."""
+        return [
+            each
+            for each in (*_alternatives(self.equals), *(self.text or ()))
+            if isinstance(each, str)
+        ]
+
+    @property
     def depends_only_on_status(self) -> bool:
         """Whether nothing but the status decides whether the rule holds."""
         return self.field is None and self.header is None and self.text is None

@@ -6,11 +6,12 @@ Each part can be configured, so that a service that exists does not have to chan
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from extauth_http.backends.base import Backend
+from extauth_http.backends.operation_rules import RuleTable, default_rules, rules_of
 from extauth_http.backends.placeholders import (
     Template,
     Values,
@@ -26,7 +27,7 @@ from extauth_http.backends.request_template import (
     header_names,
     send,
 )
-from extauth_http.backends.response_rules import ResponseView, Rule, RuleSet, always_hold
+from extauth_http.backends.response_rules import ResponseView, RuleSet
 from extauth_http.backends.rule_explanation import explain
 from extauth_http.backends.token_owner import OwnerTable, compare_owner
 from extauth_http.config.backend import BackendSettings
@@ -36,23 +37,6 @@ from extauth_http.config.service_auth import header_names as auth_header_names
 from extauth_http.http.client import HttpClient
 from extauth_http.protocol.command import Command, Operation
 from extauth_http.protocol.verdict import Answer, UndecidedError, Verdict
-
-
-class RuleTable(Section):
-    """The rules for responses. A list that is set replaces its default."""
-
-    allow: list[Rule] | None = None
-    deny: list[Rule] | None = None
-    refused: list[Rule] | None = None
-    """Responses by which the service refuses this program, not the user."""
-    owner: OwnerTable | None = None
-    """Where the response names the user that it is about."""
-
-    @model_validator(mode="after")
-    def _does_not_allow_everything(self) -> Self:
-        if always_hold(self.allow or ()):
-            raise ValueError("allow: a rule holds for every response, so everybody could log in")
-        return self
 
 
 class OperationTable(RequestTable, RuleTable):
@@ -203,40 +187,6 @@ def decide(rules: RuleSet, response: ResponseView) -> Answer:
 _ALLOWED = Answer(Verdict.ALLOW, "allowed")
 
 
-def default_rules(operation: Operation, *, has_service_auth: bool) -> dict[str, list[Rule]]:
-    """The rules of an operation that the configuration does not set.
-
-    A service that knows this program says 401 to the program; without ``service_auth`` it can only
-    mean the user.
-    """
-    success = {"status": [200, 201]}
-    no = [403, *_NO.get(operation, ())]
-    tables: dict[str, list[dict[str, Any]]] = {
-        "refused": [{"status": 401}] if has_service_auth else [],
-        "deny": [
-            {**success, "text": "false"},
-            {**success, "field": "result", "equals": False},
-            {"status": no if has_service_auth else [401, *no]},
-        ],
-        "allow": [
-            {**success, "text": "true"},
-            {**success, "field": "result", "equals": True},
-            {"status": 204},
-        ],
-    }
-    return {name: [Rule.model_validate(table) for table in rules] for name, rules in tables.items()}
-
-
-_NO: dict[Operation, tuple[int, ...]] = {
-    Operation.ISUSER: (404,),
-    Operation.REMOVEUSER: (404,),
-    Operation.REMOVEUSER3: (404,),
-    Operation.SETPASS: (404, 409, 422),
-    Operation.TRYREGISTER: (404, 409, 422),
-}
-"""Statuses that are a no to one operation and no answer to another."""
-
-
 def _compile(settings: RestSettings) -> dict[Operation, _CompiledOperation]:
     """The enabled operations. Raises ValueError that names the key."""
     compiled = {}
@@ -268,11 +218,19 @@ def _compile_operation(
             "the request does not say which user it is about; add {user} or {jid} to it"
             + (", or owner, where the response names the user" * may_have_owner)
         )
+    credential = credential_name(operation)
+    if credential and not {credential, "basic"} & request.names:
+        or_basic = " or {basic}" if credential == "password" else ""
+        raise ValueError(
+            f"the request does not contain the {credential}, so any {credential} would do; add "
+            f"{{{credential}}}{or_basic} to it"
+        )
     follow_up = FollowUp(table.after, operation, settings.headers) if table.after else None
     endpoint = None
     if isinstance(settings.url, Endpoint) and (request.path is None or request.path.is_constant):
         endpoint = settings.url.below(request.path.literals[0]) if request.path else settings.url
-    rules = _rules(settings, operation, table)
+    defaults = default_rules(operation, has_service_auth=settings.service_auth is not None)
+    rules = rules_of(operation, (table, settings), defaults)
     return _CompiledOperation(request, rules, owner, follow_up, endpoint)
 
 
@@ -285,16 +243,3 @@ def _check_headers(settings: RestSettings, table: OperationTable) -> None:
     own = set(header_names([settings.headers, table.headers]))
     if both := own & {name.lower() for name in auth_header_names(settings.service_auth)}:
         raise ValueError(f"headers.{', '.join(sorted(both))}: service_auth sends this header")
-
-
-def _rules(settings: RestSettings, operation: Operation, table: OperationTable) -> RuleSet:
-    defaults = default_rules(operation, has_service_auth=settings.service_auth is not None)
-
-    def rules(name: str) -> tuple[Rule, ...]:
-        for tables in (table, settings):
-            configured: list[Rule] | None = getattr(tables, name)
-            if configured is not None:
-                return tuple(configured)
-        return tuple(defaults[name])
-
-    return RuleSet(rules("refused"), rules("deny"), rules("allow"))

@@ -52,14 +52,34 @@ class Settings(Section):
     signals: Any = Field(default=None, repr=False)
     """The table of ``extauth-http signals``. ``signals/settings.py`` reads it."""
 
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _explain_table_names(cls, hosts: Any) -> Any:
+        for host, table in hosts.items() if isinstance(hosts, dict) else ():
+            if not isinstance(table, dict) or "backend" in table:
+                continue
+            if "kind" in table:
+                raise ValueError(f'write [hosts."{host}".backend] instead of [hosts."{host}"]')
+            for key, inner in table.items():
+                if isinstance(inner, dict) and "backend" in inner:
+                    raise ValueError(f'quote the name: [hosts."{host}.{key}".backend]')
+        return hosts
+
     @field_validator("hosts")
     @classmethod
     def _prepare_host_names(cls, hosts: dict[str, HostSettings]) -> dict[str, HostSettings]:
         """ejabberd prepares the names of its virtual hosts with nameprep, which maps and normalises
         as nodeprep does."""
-        prepared = {nodeprep(host): own for host, own in hosts.items()}
-        if len(prepared) != len(hosts):
-            raise ValueError("two tables are for the same virtual host")
+        prepared: dict[str, HostSettings] = {}
+        for host, own in hosts.items():
+            if {*host} & {*"*:/@ "} or not host:
+                raise ValueError(
+                    f"{host!r} is not the name of a virtual host; expected one such as example.org"
+                )
+            name = nodeprep(host)
+            if name in prepared:
+                raise ValueError(f"two tables are for the same virtual host: {name}")
+            prepared[name] = own
         return prepared
 
     @model_validator(mode="after")

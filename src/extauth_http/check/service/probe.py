@@ -226,11 +226,35 @@ def _login(probe: _Probe, login: Login) -> Iterator[Finding]:
     decision, seconds = probe.decide(auth)
     is_accepted = decision.answer.verdict is Verdict.ALLOW
     yield _user_finding(probe, auth, decision, seconds, is_accepted=is_accepted)
+    if is_accepted:
+        yield from _wrong_password(probe, login)
     isuser = Command(Operation.ISUSER, login.user, login.host)
     decision, seconds = probe.decide(isuser)
     # Without a request the result is the same for every user, and reported above.
     if probe.trace or decision.answer.verdict is Verdict.ALLOW:
         yield _user_finding(probe, isuser, decision, seconds, is_accepted=is_accepted)
+
+
+def _wrong_password(probe: _Probe, login: Login) -> Iterator[Finding]:
+    """A service can refuse an unknown user and accept any password of a user that exists."""
+    wrong = Command(Operation.AUTH, login.user, login.host, secrets.token_urlsafe(16))
+    decision, _ = probe.decide(wrong)
+    if decision.answer.verdict is Verdict.ALLOW:
+        yield broken(
+            "backend-accepts-any-password",
+            f"the service lets {login.user}@{login.host} log in with a random password",
+            host=login.host,
+            details=probe.trace,
+        )
+    elif decision.answer.verdict is Verdict.DENY:
+        yield good(
+            "backend-refuses-password",
+            f"the service refuses a wrong password of {login.user}@{login.host} "
+            f"({decision.answer.reason})",
+            host=login.host,
+        )
+    else:
+        yield _undecided(probe, wrong, decision)
 
 
 def _user_finding(
