@@ -58,12 +58,12 @@ def soak(running: Machine, seconds: float) -> SoakRun:
             now = time.monotonic()
             if now - begin > seconds - FAULT_SECONDS:
                 break
-            faults.append(FaultRun(name, now))
             print(f"{now - begin:6.0f} s  {len(logins):7,} logins  {name}", flush=True)
             try:
                 fault(running)
             except (OSError, AssertionError):
                 traceback.print_exc()  # the other faults still count
+            faults.append(FaultRun(name, now, time.monotonic()))
             time.sleep(max(0.0, now + FAULT_SECONDS - time.monotonic()))
             uptime = running.ejabberd_uptime()
             restarts += uptime < last_uptime

@@ -13,10 +13,11 @@ SLOW_SECONDS = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class FaultRun:
-    """One fault. ``begin`` is in seconds on the clock of the logins."""
+    """One fault. ``begin`` and ``end`` are in seconds on the clock of the logins."""
 
     name: str
     begin: float
+    end: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +79,14 @@ def fault_table(run: SoakRun) -> str:
                 str(sum(login.is_wrong for login in every)),
                 str(sum(lost)),
                 str(max(lost)),
+                f"{max(fault.end - fault.begin for fault, _ in runs):.1f} s",
                 f"{max(recovery(fault, logins) for fault, logins in runs):.1f} s",
                 f"{max((login.seconds for login in every), default=0.0):.1f} s",
             ]
         )
     head = ["fault", "times", "wrong verdicts", "right logins not admitted", "at most at a time"]
-    return table([*head, "recovered after at most", "slowest answer"], rows)
+    head += ["over after at most", "recovered after at most", "slowest answer"]
+    return table(head, rows)
 
 
 def sample_table(run: SoakRun, step: int) -> str:

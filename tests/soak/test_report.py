@@ -9,7 +9,7 @@ ADMITTED, REFUSED, NO_ANSWER = Result
 
 
 def a_run(*logins: Login, restarts: int = 0) -> SoakRun:
-    faults = [FaultRun("pause", 20.0), FaultRun("kill", 40.0), FaultRun("pause", 60.0)]
+    faults = [FaultRun("pause", 20, 23), FaultRun("kill", 40, 41), FaultRun("pause", 60, 62)]
     samples = [Sample(0, 50.0, 39, 99.8, 32)]
     return SoakRun(80.0, logins, faults, samples, restarts)
 
@@ -39,12 +39,12 @@ def test_a_login_counts_for_the_fault_during_which_it_ended() -> None:
     logins = [login(10, REFUSED), login(39, REFUSED), login(41, NO_ANSWER), login(61, REFUSED)]
     logins += [login(62, REFUSED), login(63, REFUSED, right=False)]
     text = report(a_run(*logins))
-    assert "| pause | 2 | 0 | 3 | 2 | 19.0 s | 0.1 s |" in text
-    assert "| kill | 1 | 0 | 1 | 1 | 1.0 s | 0.1 s |" in text
+    assert "| pause | 2 | 0 | 3 | 2 | 3.0 s | 19.0 s | 0.1 s |" in text
+    assert "| kill | 1 | 0 | 1 | 1 | 1.0 s | 1.0 s | 0.1 s |" in text
 
 
 def test_the_recovery_ends_with_the_last_login_that_was_lost_or_slow() -> None:
-    fault = FaultRun("kill", 40.0)
+    fault = FaultRun("kill", 40, 41)
     assert recovery(fault, [login(41, ADMITTED)]) == 0.0
     assert recovery(fault, [login(41, REFUSED, right=False), login(42, ADMITTED)]) == 0.0
     assert recovery(fault, [login(41, REFUSED), login(42, ADMITTED)]) == 1.0
