@@ -175,8 +175,8 @@ def decide(rules: RuleSet, response: ResponseView) -> Answer:
     if name == "refused":
         raise UndecidedError(
             "service_auth_refused",
-            f"status {response.status}: the service refuses this program, not the user; check "
-            "service_auth",
+            f"status {response.status}: a rule of refused holds, so the service refuses this "
+            "program, not the user; check service_auth",
         )
     if name == "allow":
         return _ALLOWED

@@ -90,6 +90,8 @@ class Checks:
             settings, found = configuration.findings(
                 file, account, for_ejabberd=for_ejabberd, examples=examples
             )
+            if settings and yml:
+                found += selection.misspelled_hosts(settings, yml)
             yield "The configuration of extauth-http", found
             if settings:
                 self.dialects.add(settings.dialect)

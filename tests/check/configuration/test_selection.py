@@ -8,6 +8,7 @@ import yaml
 from extauth_http.check.configuration import selection
 from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.config import loader
+from tests.settings import settings_of
 
 OURS = "/opt/x/extauth-http"
 OTHER = "/usr/local/bin/check.pl"
@@ -105,3 +106,23 @@ def test_a_program_that_uses_another_file_has_a_warning_with_its_line(
         assert each.place == ("host_config", "a.org")
         line = yaml.safe_load(each.line)["extauth_program"]
         assert Path(line.rpartition(" ")[2]).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("tables", "found"),
+    [
+        (["exmaple.org"], ["example.org"]),
+        (["example.org"], []),
+        (["exmaple.org", "example.org"], []),
+        (["b.net"], []),
+    ],
+)
+def test_a_table_whose_name_is_almost_that_of_a_host_is_a_warning(
+    tmp_path: Path, tables: list[str], found: list[str]
+) -> None:
+    backend = {"kind": "status", "url": "http://127.0.0.1/"}
+    hosts = {host: {"backend": backend} for host in tables}
+    yml = parsed(tmp_path, example=OURS, other=OURS)
+    findings = [*selection.misspelled_hosts(settings_of(hosts=hosts), yml)]
+    assert [each.host for each in findings] == found
+    assert all(each.line == f'[hosts."{each.host}".backend]' for each in findings)

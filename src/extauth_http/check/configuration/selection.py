@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from extauth_http.check.ejabberd_yml.host_options import (
@@ -13,6 +14,7 @@ from extauth_http.check.ejabberd_yml.parser import EjabberdYml
 from extauth_http.check.finding import Finding, warning
 from extauth_http.check.program import command_line
 from extauth_http.config.loader import config_file
+from extauth_http.config.settings import Settings
 
 FilesOfHosts = dict[Path | None, list[str]]
 """Files with the virtual hosts that use each of them. None means the default file."""
@@ -39,6 +41,22 @@ def is_read_by_service(yml: EjabberdYml | None) -> bool:
     not that of ejabberd."""
     programs = [extauth_program(yml, host) for host in yml.checked_hosts] if yml else []
     return bool(programs) and all(each and command_line.is_relay(each) for each in programs)
+
+
+def misspelled_hosts(settings: Settings, yml: EjabberdYml) -> Iterator[Finding]:
+    """Tables in ``[hosts]`` whose name is almost that of a virtual host without a table. The host
+    then uses ``[backend]``, so another service decides about its users."""
+    without_table = [host for host in yml.hosts if host not in settings.hosts]
+    for host in sorted(set(settings.hosts) - set(yml.hosts)):
+        similar = get_close_matches(host, without_table, 1, cutoff=0.8)
+        if similar:
+            yield warning(
+                "hosts-misspelled",
+                f'[hosts."{host}"] has no effect: {host} is not a virtual host of this ejabberd, '
+                f"but {similar[0]} is",
+                line=f'[hosts."{similar[0]}".backend]',
+                host=similar[0],
+            )
 
 
 def findings(yml: EjabberdYml, chosen: Path | None) -> Iterator[Finding]:
