@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Without bytecode, each program that a test or a measurement starts would compile its source.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test dist deb deb-test lowest fresh matrix storm soak containers fuzz mutation bench check format recipes
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12

@@ -125,4 +125,5 @@ def test_a_table_whose_name_is_almost_that_of_a_host_is_a_warning(
     yml = parsed(tmp_path, example=OURS, other=OURS)
     findings = [*selection.misspelled_hosts(settings_of(hosts=hosts), yml)]
     assert [each.host for each in findings] == found
+    assert {each.id for each in findings} <= {"hosts-misspelled"}
     assert all(each.line == f'[hosts."{each.host}".backend]' for each in findings)

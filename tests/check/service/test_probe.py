@@ -286,3 +286,14 @@ def test_an_undecided_login_says_nothing_about_other_logins() -> None:
         found = found_of(service.url, ALICE)
     assert one(found, "backend-undecided").found.endswith("ejabberd refuses this login")
     assert [each.level for each in found if each.id == "backend-user"] == [Level.GOOD] * 2
+
+
+def test_a_service_that_accepts_any_password_of_a_user_is_broken() -> None:
+    def behave(request: Request, connection: socket.socket) -> None:
+        connection.sendall(http(200, "wrong") if request.json()["user"] == ALICE.user else NO)
+
+    with Service(behave) as service:
+        found = found_of(service.url, ALICE, allow=[{"status": 200}])
+    assert "backend-accepts-any-password" in bad(found)
+    with Service(answering(*[NO] * 6, YES, NO)) as service:
+        assert "backend-refuses-password" in ids(found_of(service.url, ALICE))
