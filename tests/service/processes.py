@@ -261,6 +261,6 @@ def is_running(pid: int) -> bool:
     """Whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second one while it is read
         return False
     return state != "Z"
