@@ -146,6 +146,16 @@ def test_a_service_that_fails_after_it_got_the_request_is_there(
     assert seconds_until_failure(restarts, service) > 0
 
 
+def test_a_request_that_cannot_be_written_does_not_show_that_the_service_is_there(
+    service: FakeService,
+) -> None:
+    restarts = ServiceRestarts()
+    service.outcome = RequestFailedError("bad_request", "", Step.PREPARE)
+    seconds_until_failure(restarts, service)
+    service.outcome = REFUSED
+    assert seconds_until_failure(restarts, service) == 0
+
+
 @pytest.mark.parametrize("operation", ["auth", "setpass"])
 @pytest.mark.parametrize("has_socket", [False, True])
 def test_a_restart_of_a_real_service_refuses_nobody(

@@ -9,7 +9,7 @@ remembered is that a service was there, never what it answered.
 import time
 
 from extauth_http.config.endpoint import Origin
-from extauth_http.http.failure import RequestFailedError, Step
+from extauth_http.http.failure import RequestFailedError
 from extauth_http.http.pool import RequestSender
 from extauth_http.http.request import Request
 from extauth_http.http.response import Response
@@ -39,7 +39,7 @@ class ServiceRestarts:
             try:
                 response = sender.send(request, due, may_repeat=may_repeat)
             except RequestFailedError as error:
-                if error.step is not Step.CONNECT:
+                if error.may_have_arrived:
                     self._ends_at[origin] = float("inf")
                 if error.reason != "connect_refused" or not self._may_wait(origin, latest):
                     raise
