@@ -16,8 +16,8 @@ def main() -> int:
 
             Relay(*options).run()
             return 0
-    # The imports create many objects that stay. A search for garbage among them takes a twelfth of
-    # the time to the first reply. Afterwards there is little garbage to find.
+    # The imports create many objects that stay. A search for garbage among them delays the
+    # first reply. Afterwards there is little garbage to find.
     gc.set_threshold(50_000)
     from extauth_http.cli import main as run
 

@@ -13,18 +13,15 @@ import json
 import sys
 import time
 
+from benchmarks.client_streams import BIND, OPENING
+
 from tests.soak.service import password_of
 
 USERS = 500
 PATIENCE = 60.0
 """Seconds until a client gives up. ejabberd answers after 30 s at the latest."""
 
-OPENING = (
-    b"<stream:stream to='example.org' version='1.0' xmlns='jabber:client' "
-    b"xmlns:stream='http://etherx.jabber.org/streams'>"
-)
 AUTH = b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%b</auth>"
-BIND = b"<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
 
 
 class Result(enum.StrEnum):

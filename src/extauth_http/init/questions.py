@@ -142,9 +142,11 @@ def _hosts(before: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _log_file(before: Path | None) -> Path | None:
-    default = LOG_FILE if LOG_FILE.parent.is_dir() else None
     # If ejabberd runs in the background, the standard error of its programs is lost.
-    text = ask("Log file", str(before or default or ""), _log_path)
+    default = LOG_FILE if LOG_FILE.parent.is_dir() else None
+    text = ask(
+        f"Log file ({STANDARD_ERROR} for standard error)", str(before or default or ""), _log_path
+    )
     return Path(text) if text != STANDARD_ERROR else None
 
 
