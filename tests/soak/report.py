@@ -48,9 +48,9 @@ class SoakRun:
 
 def logins_of(run: SoakRun) -> dict[str, list[tuple[FaultRun, list[Login]]]]:
     """For each kind of fault: its runs, each with the logins that ended until the next fault."""
-    ends = [*(fault.begin for fault in run.faults[1:]), float("inf")]
     found: dict[str, list[tuple[FaultRun, list[Login]]]] = {}
-    for fault, end in zip(run.faults, ends, strict=True):
+    for fault, following in itertools.zip_longest(run.faults, run.faults[1:]):
+        end = following.begin if following else float("inf")
         logins = [login for login in run.logins if fault.begin <= login.ended < end]
         found.setdefault(fault.name, []).append((fault, logins))
     return found

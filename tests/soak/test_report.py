@@ -65,3 +65,7 @@ def test_the_report_counts_all_logins_and_what_happened_to_those_without_an_answ
     assert "- right passwords: 3, not admitted: 2" in text
     assert "- 2 without an answer: timeout" in text
     assert "| 0 | 50.0 MB | 39 | 99.8 MB | 32 |" in text
+
+
+def test_a_run_that_was_too_short_for_a_fault_has_a_report() -> None:
+    assert "0 faults, 1 logins" in report(SoakRun(6.0, [login(1, ADMITTED)], [], [], 0))
