@@ -18,6 +18,7 @@ from tests.e2e.raw_stream import logged_in
 pytestmark = pytest.mark.e2e
 POOL = 7
 MOST_QUESTIONS = 40 * POOL
+TRIES = 5
 HOST, OTHER_HOST = "example.org", "example.net"
 RECORDS_ITS_PROCESS = """
 import os, sys
@@ -71,15 +72,19 @@ def test_members_take_turns_and_other_work_skips_them(tmp_path: Path) -> None:
     hosts = [HOST, OTHER_HOST]
     with Ejabberd(line, hosts=hosts, extauth_pool_size=POOL, options=options) as server:
         members = Members(server, asked)
-        assert server.check_password("alice", OTHER_HOST, "good")
         assert len(server.program_pids()) == POOL + 1  # each host has a pool of its own
-        assert members.steps_since_last_question() == 2
-        stream = logged_in(server.c2s_port, HOST, "alice", "good")
+        # Other work of the server can only add steps, so the fewest of some tries are counted.
+        others, sessions, ends = [], [], []
+        for _ in range(TRIES):
+            assert server.check_password("alice", OTHER_HOST, "good")
+            others.append(members.steps_since_last_question())
+            with logged_in(server.c2s_port, HOST, "alice", "good"):
+                sessions.append(members.steps_since_last_question())
+            ends.append(steps_after_an_end(members))
+        assert min(others) == 2
         # The question of the login was one step; the session and the next question are two.
-        assert members.steps_since_last_question() == 2
-        with stream:
-            pass
-        assert steps_after_an_end(members) == STEPS - 1
+        assert min(sessions) == 2
+        assert min(ends) == STEPS - 1
 
 
 def steps_after_an_end(members: Members) -> int:

@@ -226,7 +226,7 @@ class Interleavings(RuleBasedStateMachine):
     def watch(self, is_late: bool, has_threads: bool) -> None:
         if self.is_aborted:  # the watchdog has forgotten the port
             return
-        pending = self.port._pending
+        pending = self.port.pending
         now = pending.due + GRACE_SECONDS if is_late and pending else 0.0
         self.port._next_restart = 0.0
         no_threads = mock.patch("threading.Thread.start", side_effect=RuntimeError)
@@ -234,10 +234,10 @@ class Interleavings(RuleBasedStateMachine):
             self.port.expire(now)
         self._settle()
 
-    @precondition(lambda self: self.port._pending is not None and not self.is_aborted)
+    @precondition(lambda self: self.port.pending is not None and not self.is_aborted)
     @rule()
     def abort(self) -> None:
-        pending = self.port._pending
+        pending = self.port.pending
         is_claimed = pending is None or pending.is_claimed
         self.port.abort_pending()
         self.is_aborted = True

@@ -122,6 +122,11 @@ class PendingPacket:
         """Whether a thread has claimed the packet to answer it."""
         return self.state >= ANSWERING
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the packet has no reply yet, and its operation changes nothing."""
+        return not (self.is_claimed or self.operation is None or self.operation.is_write)
+
     def advance(self, source: PacketState, target: PacketState) -> bool:
         """Moves from one state to another.
 

@@ -90,7 +90,8 @@ class Port:
         self._dialect = Dialect.EJABBERD
         self.has_ended = False
         """Whether no more packets come, or no one reads the replies."""
-        self._pending: PendingPacket | None = None
+        self.pending: PendingPacket | None = None
+        """The packet whose reply or log event is not finished."""
         self._queued_until = 0.0
 
     def start(self) -> None:
@@ -105,7 +106,7 @@ class Port:
 
     def _run(self) -> None:
         """Answers what the last worker left, and then packets until end of input."""
-        goes_on = self._pending is None or self._answer(self._pending)
+        goes_on = self.pending is None or self._answer(self.pending)
         while goes_on:
             goes_on = self._answer_next_packet()
 
@@ -117,7 +118,7 @@ class Port:
             self._warn_of_leftover()
             self.has_ended = True
             return False
-        pending = self._pending = PendingPacket(len(packet), self._deadline, self._dialect)
+        pending = self.pending = PendingPacket(len(packet), self._deadline, self._dialect)
         pending.is_queued = pending.started < self._queued_until
         if self._queue_age:
             self._queue_age.packet_arrived(waiting_since, pending.started)
@@ -213,7 +214,7 @@ class Port:
         if not is_written:
             self.has_ended = True
         elif pending.finish():
-            self._pending = None  # not earlier: the watchdog takes a port without one for idle
+            self.pending = None  # not earlier: the watchdog takes a port without one for idle
             return True
         return False
 
@@ -238,7 +239,7 @@ class Port:
         """
         if self._worker is None or self._worker.is_over:
             return now + CHECK_SECONDS
-        pending = self._pending
+        pending = self.pending
         if pending is None:
             return now + self._deadline
         due = pending.due + GRACE_SECONDS
@@ -255,18 +256,18 @@ class Port:
                 self._next_restart = now + CHECK_SECONDS
                 self._restart(worker)
         else:
-            pending = self._pending
+            pending = self.pending
             if pending is not None and now >= pending.due + GRACE_SECONDS:
                 self._replace(worker, pending)
 
     def _restart(self, worker: WatchedThread) -> None:
         """Starts a worker after one that has ended unexpectedly."""
-        pending = self._pending
+        pending = self.pending
         if pending is not None:
             self._packets.consume()  # the worker may have ended just before this step
             if not pending.recover(internal_error(pending.backend, worker.error)):
                 pending.release()
-                self._pending = None
+                self.pending = None
         self.start()
 
     def _replace(self, worker: WatchedThread, pending: PendingPacket) -> None:
@@ -275,7 +276,7 @@ class Port:
         if pending.claim_from(worker, Decision(late, pending.backend)):
             self._worker = None  # if a step below fails, the next ``expire`` starts a worker
         elif pending.finish():
-            self._worker = self._pending = None
+            self._worker = self.pending = None
             pending.release()
         else:  # the worker waits for the reader of the replies
             return
@@ -284,13 +285,13 @@ class Port:
 
     def input_has_ended(self) -> None:
         """Shortens the deadline of a packet after which the input has ended."""
-        pending = self._pending
+        pending = self.pending
         if pending is not None and not self._packets.has_packet:
             pending.due = min(pending.due, time.monotonic() + END_SECONDS)
 
     def abort_pending(self) -> None:
         """Answers the pending packet, if any, with UNDECIDED before the port is closed."""
-        pending = self._pending
+        pending = self.pending
         if pending is None:
             return
         stopped = Decision(Answer(Verdict.UNDECIDED, "stopped"), pending.backend)

@@ -40,6 +40,7 @@ class Watchdog:
         self._on_end: dict[int, Callable[[], None]] = {}
         self._ended_inputs: set[int] = set()
         self._watched_inputs: set[int] = set()
+        self._timer: tuple[float, Callable[[], None]] | None = None
         self._on_hangup = on_hangup
         self._on_stop = on_stop
         self._has_sigterm = False
@@ -98,6 +99,15 @@ class Watchdog:
         self._poll.unregister(old)
         self.add_reader(new, self._readers.pop(old))
 
+    def call_after(self, seconds: float, call: Callable[[], None]) -> None:
+        """Calls ``call`` once, unless ``run`` ends before. Replaces an earlier call."""
+        self._timer = (time.monotonic() + seconds, call)
+
+    def abort(self, port: Port) -> None:
+        """Ends a port. Its pending packet is UNDECIDED."""
+        port.abort_pending()
+        self._remove(port)
+
     def _stop_watching_input(self, source: int) -> None:
         if source in self._watched_inputs:
             self._watched_inputs.remove(source)
@@ -141,12 +151,18 @@ class Watchdog:
             port.expire(now)
             if port.has_ended:
                 self._remove(port)
+        if self._timer and now >= self._timer[0]:
+            _, call = self._timer
+            self._timer = None
+            call()
 
     def _wait(self) -> None:
         now = time.monotonic()
         checks = [port.next_check(now) for port in self._ports.values()]
         if self._ended_inputs:
             checks.append(now + ENDED_CHECK_SECONDS)
+        if self._timer:
+            checks.append(self._timer[0])
         milliseconds = max(0.0, min(checks) - now) * 1000 if checks else None
         for descriptor, _ in self._poll.poll(milliseconds):
             self._handle_event(descriptor)
@@ -157,9 +173,7 @@ class Watchdog:
         elif descriptor in self._readers:
             self._readers[descriptor]()
         elif descriptor in self._sinks:  # no one can read replies any more
-            port = self._sinks[descriptor]
-            port.abort_pending()
-            self._remove(port)
+            self.abort(self._sinks[descriptor])
         elif descriptor in self._watched_inputs:
             self._ended_inputs.add(descriptor)
             self._stop_watching_input(descriptor)

@@ -32,9 +32,9 @@ SECONDS_AFTER_INPUT = 0.5
 CONNECT_RETRY_SECONDS = 0.02
 """The pause between two attempts to connect while the backlog of the service is full."""
 
-RESTART_SECONDS = 3.0
-"""How long a packet waits at most for a service that replied to an earlier packet and is gone: it
-may be restarting. Half of the deadline, if that is less."""
+RESTART_SHARE = 0.5
+"""The share of the deadline for which packets wait at most for a service that accepted a connection
+before and is gone: it may be restarting."""
 
 READ_BYTES = 65_536
 MAX_BUFFERED_INPUT = 2 * READ_BYTES
@@ -69,7 +69,7 @@ class Relay:
         self._service: socket | None = None
         self._reported_failure = False
         self._restart_ends_at: float | None = 0.0
-        """The time until which packets wait for a service that is gone. None while it replies."""
+        """The time until which packets wait for a service that is gone. None while it is there."""
         self._input = bytearray()
         self._input_ended = False
         self._expires_at = 0.0
@@ -174,7 +174,6 @@ class Relay:
                     self._report_failure(str(error))
                     break
             else:
-                self._restart_ends_at = None
                 self._report_recovery()
                 return reply
         return self._undecided
@@ -248,17 +247,18 @@ class Relay:
             raise NoReplyError(_text(error)) from None
         else:
             self._service = service
+            self._restart_ends_at = None
             return service
         finally:
             if service and service is not self._service:
                 service.close()
 
     def _may_be_restarting(self) -> bool:
-        """Whether the service replied until a moment ago. Nothing was sent to it, so any packet
+        """Whether the service was there until a moment ago. Nothing was sent to it, so any packet
         can wait."""
         now = time.monotonic()
         if self._restart_ends_at is None:
-            self._restart_ends_at = now + min(RESTART_SECONDS, self._deadline / 2)
+            self._restart_ends_at = now + RESTART_SHARE * self._deadline
         return now < self._restart_ends_at
 
     def _disconnect(self) -> None:

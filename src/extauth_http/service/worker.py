@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,15 @@ ACCEPT_DELAY_SECONDS = 0.002
 """How long a worker leaves a connection to the others if one of them has fewer connections."""
 
 
+FINISH_SECONDS = 1.5
+"""How long a worker that ends waits for a reply, unless the operation changes something. A relay
+sends such a packet once more, to the next service, and waits for half of its deadline until there
+is one. So a request that hangs must not delay the end."""
+
+FINISH_CHECK_SECONDS = 0.1
+"""The time between two checks for requests that take longer."""
+
+
 class Worker:
     """The ports of one process. ``number`` is its place in ``counts``.
 
@@ -67,6 +77,7 @@ class Worker:
         self._log = Log()
         self._live = LiveConfig(config, self._log)
         self._connections: dict[int, socket.socket] = {}
+        self._ports: dict[int, Port] = {}
         self._is_finishing = False
         self._accept_failures = 0
         self._next_accept_event = 0.0
@@ -78,7 +89,7 @@ class Worker:
     def run(self) -> None:
         """Answers packets until SIGTERM, SIGINT or the end of the supervisor.
 
-        Returns after every packet that was received has its reply.
+        Returns after every packet that was received has its reply, or is left to the next service.
         """
         self._counts.set(self._number, 0)
         threading.Thread(target=self._read_configuration, name="reload", daemon=True).start()
@@ -89,7 +100,10 @@ class Worker:
         self._on_ready()
 
     def finish(self) -> None:
-        """Stops reading. Packets already received are answered, on waiting connections as well."""
+        """Stops reading. Packets already received are answered, on waiting connections as well.
+
+        One that takes longer than ``FINISH_SECONDS`` is left to its relay, if that may repeat it.
+        """
         if self._is_finishing:
             return
         self._is_finishing = True
@@ -100,6 +114,21 @@ class Worker:
         self._watchdog.finish()
         for connection in self._connections.values():
             _stop_reading(connection)
+        self._leave_slow_packets(time.monotonic())
+
+    def _leave_slow_packets(self, finishing_since: float) -> None:
+        """Closes the connections whose relay must send its packet once more. Sends no reply."""
+        now = time.monotonic()
+        for descriptor, port in list(self._ports.items()):
+            pending = port.pending
+            if pending is None or not pending.is_repeatable:
+                continue
+            if now - max(pending.started, finishing_since) >= FINISH_SECONDS:
+                with contextlib.suppress(OSError):
+                    self._connections[descriptor].shutdown(socket.SHUT_RDWR)
+                self._watchdog.abort(port)
+        check = partial(self._leave_slow_packets, finishing_since)
+        self._watchdog.call_after(FINISH_CHECK_SECONDS, check)
 
     def _handle_message(self) -> None:
         """Handles a message of the supervisor. Without one, the supervisor has ended."""
@@ -171,6 +200,7 @@ class Worker:
             queue_age=QueueAge(self._watchdog.wake),
         )
         self._connections[descriptor] = connection
+        self._ports[descriptor] = port
         self._count_connections()
         if self._metrics:
             self._metrics.connection_opened()
@@ -179,6 +209,7 @@ class Worker:
         return True
 
     def _close(self, descriptor: int) -> None:
+        del self._ports[descriptor]
         self._connections.pop(descriptor).close()
         self._count_connections()
         if self._metrics:
